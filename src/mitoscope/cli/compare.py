@@ -21,6 +21,8 @@ from mitoscope.cli.options import (
     OutOption,
     PolicyOption,
     ProtocolOption,
+    ProviderOption,
+    SplitOption,
     TruthOption,
     parse_boxes,
     parse_choice,
@@ -115,10 +117,7 @@ def compare(
     ] = "",
     policy: PolicyOption = None,
     label: LabelOption = None,
-    split: Annotated[
-        str | None,
-        typer.Option("--split", metavar="SIDE", help="Evaluate one side of the split: train, val or test."),
-    ] = None,
+    split: SplitOption = None,
     examined: ExaminedOption = None,
     boxes: BoxesOption = None,
     mpp: MppOption = None,
@@ -136,9 +135,7 @@ def compare(
             "--threads", min=1, max=THREADS_MAX, help="Threads of the search; default: one for each core."
         ),
     ] = None,
-    provider: Annotated[
-        str, typer.Option("--provider", help="Where networks run: cpu, cuda or openvino.")
-    ] = "cpu",
+    provider: ProviderOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:
     """Compare bundles and results on the same slides: measures, paired differences, detections of only one.

@@ -21,6 +21,7 @@ from mitoscope.cli.counting import (
 )
 from mitoscope.cli.options import (
     BoxesOption,
+    ForceOption,
     LabelOption,
     MppOption,
     MppOverrideOption,
@@ -103,9 +104,7 @@ def count(
     boxes: BoxesOption = None,
     mpp: MppOption = None,
     mpp_override: MppOverrideOption = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Count also slides whose colours cannot be those of H&E.")
-    ] = False,
+    force: ForceOption = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object; of several slides an array.")
     ] = False,

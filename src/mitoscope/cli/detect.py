@@ -24,9 +24,12 @@ from mitoscope.cli.detect_plan import show_plan
 from mitoscope.cli.options import (
     THREADS_MAX,
     ClusterOption,
+    ForceOption,
+    FormatsOption,
     JsonOption,
     MppOption,
     MppOverrideOption,
+    ProviderOption,
     ThresholdOption,
     parse_choice,
     parse_mpp,
@@ -81,9 +84,7 @@ def detect(
             help="Operating point of the bundle, in place of its default one; bundle show lists them.",
         ),
     ] = None,
-    formats: Annotated[
-        str | None, typer.Option("--formats", help="Any of csv,json,geojson,png,html,jpg; default: all.")
-    ] = None,
+    formats: FormatsOption = None,
     relative_to_bounds: Annotated[
         bool,
         typer.Option(
@@ -119,9 +120,7 @@ def detect(
     field_number: FieldNumberOption = None,
     objective: ObjectiveOption = None,
     field_diameter: FieldDiameterOption = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Count also slides whose colours cannot be those of H&E.")
-    ] = False,
+    force: ForceOption = False,
     no_resume: Annotated[
         bool, typer.Option("--no-resume", help="Start again instead of continuing.")
     ] = False,
@@ -150,9 +149,7 @@ def detect(
         float | None,
         typer.Option("--staging-gb", metavar="N", help="Size limit of --staging in GB; default: 50."),
     ] = None,
-    provider: Annotated[
-        str, typer.Option("--provider", help="Where networks run: cpu, cuda or openvino.")
-    ] = "cpu",
+    provider: ProviderOption = "cpu",
     cluster: ClusterOption = None,
     dry_run: Annotated[
         bool,

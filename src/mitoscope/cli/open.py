@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mitoscope.cli.options import MppOverrideOption, ScalesOption
+from mitoscope.cli.options import MppOverrideOption, PortOption, ScalesOption
 
 if TYPE_CHECKING:
     from mitoscope.web import OpenedStudy
@@ -41,10 +41,7 @@ def open_(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the browser, or only print the link.")
     ] = True,
-    port: Annotated[
-        int | None,
-        typer.Option("--port", help="By default 8411, or the next that is free.", min=1, max=65535),
-    ] = None,
+    port: PortOption = None,
     name: Annotated[
         str | None, typer.Option("--name", help="Your name on labels and counts; default: your login.")
     ] = None,

@@ -107,6 +107,21 @@ DeviceOption = Annotated[
     str | None,
     typer.Option("--device", help="cpu or cuda, for training and detection; default: as in the recipe."),
 ]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Count also slides whose colours cannot be those of H&E.")
+]
+SplitOption = Annotated[
+    str | None,
+    typer.Option("--split", metavar="SIDE", help="Evaluate one side of the split: train, val or test."),
+]
+ProviderOption = Annotated[str, typer.Option("--provider", help="Where networks run: cpu, cuda or openvino.")]
+FormatsOption = Annotated[
+    str | None, typer.Option("--formats", help="Any of csv,json,geojson,png,html,jpg; default: all.")
+]
+PortOption = Annotated[
+    int | None,
+    typer.Option("--port", help="By default 8411, or the next that is free.", min=1, max=65535),
+]
 OnlySlidesOption = Annotated[
     list[str] | None, typer.Option("--slide", metavar="NAME", help="Only this slide; may be repeated.")
 ]

@@ -19,6 +19,8 @@ from mitoscope.cli.counting import (
 from mitoscope.cli.options import (
     BoxesOption,
     ExaminedOption,
+    ForceOption,
+    FormatsOption,
     JsonOption,
     LabelOption,
     MppOption,
@@ -55,12 +57,6 @@ _Calibration = Annotated[
 _Point = Annotated[
     str | None,
     typer.Option("--point", metavar="NAME", help="Operating point of the calibration; default: its first."),
-]
-_Formats = Annotated[
-    str | None, typer.Option("--formats", help="Any of csv,json,geojson,png,html,jpg; default: all.")
-]
-_Force = Annotated[
-    bool, typer.Option("--force", help="Count also slides whose colours cannot be those of H&E.")
 ]
 
 
@@ -148,12 +144,12 @@ def import_(
     ] = False,
     mpp: MppOption = None,
     mpp_override: MppOverrideOption = False,
-    formats: _Formats = None,
+    formats: FormatsOption = None,
     scheme: SchemeOption = None,
     field_number: FieldNumberOption = None,
     objective: ObjectiveOption = None,
     field_diameter: FieldDiameterOption = None,
-    force: _Force = False,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Import the detections of another program on a slide as a result, as if detect had found them.
@@ -315,12 +311,12 @@ def join(
         Path | None,
         typer.Option("--slides", metavar="DIR", help="Folder of the slides, for reports with pictures."),
     ] = None,
-    formats: _Formats = None,
+    formats: FormatsOption = None,
     scheme: SchemeOption = None,
     field_number: FieldNumberOption = None,
     objective: ObjectiveOption = None,
     field_diameter: FieldDiameterOption = None,
-    force: _Force = False,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Join the detections of several detectors on the same slides: weighted fusion within a radius.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mitoscope.cli.options import MppOverrideOption, ScalesOption
+from mitoscope.cli.options import MppOverrideOption, PortOption, ScalesOption
 
 if TYPE_CHECKING:
     from mitoscope.web import OpenedStudy
@@ -29,10 +29,7 @@ def serve(
         bool, typer.Option("--add", help="Add slides of the folder that the study lacks.")
     ] = False,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int | None,
-        typer.Option("--port", help="By default 8411, or the next that is free.", min=1, max=65535),
-    ] = None,
+    port: PortOption = None,
     allow_host: Annotated[
         list[str] | None,
         typer.Option("--allow-host", metavar="NAME", help="A host name by which others reach the server."),
