@@ -468,23 +468,23 @@ def regions_of_outlines(
     """
     drawn = list(outlines)
     wanted = {_plain(name) for name in tumour_classes}
-    missing = wanted - {_plain(one.name) for one in drawn}
+    missing = wanted - {_plain(outline.name) for outline in drawn}
     if missing:
-        known = ", ".join(sorted({repr(one.name) for one in drawn})) or "none"
+        known = ", ".join(sorted({repr(outline.name) for outline in drawn})) or "none"
         stated = next(name for name in tumour_classes if _plain(name) in missing)
         raise RegionError(f"no outline of the class {stated!r}", where=where, mend=f"classes are {known}")
-    if drawn and not any(one.name for one in drawn):
-        return join_outlines((RegionKind.TUMOUR, one.shape) for one in drawn)
+    if drawn and not any(outline.name for outline in drawn):
+        return join_outlines((RegionKind.TUMOUR, outline.shape) for outline in drawn)
     kinds: list[tuple[RegionKind, BaseGeometry]] = []
     unknown: dict[str, int] = {}
-    for one in drawn:
-        kind = RegionKind.TUMOUR if _plain(one.name) in wanted else kind_of_name(one.name)
+    for outline in drawn:
+        kind = RegionKind.TUMOUR if _plain(outline.name) in wanted else kind_of_name(outline.name)
         if kind is None and not wanted:
-            unknown[one.name] = unknown.get(one.name, 0) + 1
+            unknown[outline.name] = unknown.get(outline.name, 0) + 1
         elif kind is not None and not (
-            wanted and kind is RegionKind.TUMOUR and _plain(one.name) not in wanted
+            wanted and kind is RegionKind.TUMOUR and _plain(outline.name) not in wanted
         ):
-            kinds.append((kind, one.shape))
+            kinds.append((kind, outline.shape))
     if unknown:
         listed = ", ".join(f"{name!r} ({count})" for name, count in list(unknown.items())[:_SHOWN_MAX])
         mend = f'name the classes that are tumour, e.g. --tumour-class "{next(iter(unknown))}"'

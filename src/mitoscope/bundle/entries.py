@@ -229,8 +229,8 @@ class Subtype(ManifestEntry):
         """Say in a sentence how far its classes can be trusted."""
         shown = [metric for metric in self.metrics if metric.name in (BALANCED_ACCURACY, *KIND_RECALLS)]
         shares = ", ".join(
-            f"{one.name.replace('-', ' ')} {one.value:.2f} [{one.ci_low:.2f}, {one.ci_high:.2f}]"
-            for one in shown
+            f"{metric.name.replace('-', ' ')} {metric.value:.2f} [{metric.ci_low:.2f}, {metric.ci_high:.2f}]"
+            for metric in shown
         )
         measured = f"{shares} on {shown[0].dataset}" if shown else "accuracy not measured"
         return f"Whether a figure is an {self.finds} is an aid, to be checked by eye ({measured})."

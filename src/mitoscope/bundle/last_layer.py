@@ -255,7 +255,7 @@ def _is_linear(node: onnx.NodeProto, known: set[str]) -> bool:
     """Tell whether a node multiplies features with known weights; a convolution only cell by cell."""
     if node.op_type not in ("Conv", "Gemm", "MatMul") or node.input[0] in known or node.input[1] not in known:
         return False
-    stated = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+    stated = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     if node.op_type == "Conv":
         return set(stated.get("kernel_shape", [])) == {1} and stated.get("group", 1) == 1
     return not stated.get("transA", 0)

@@ -52,11 +52,11 @@ class Difference:
 
     def reclassed_by_labels(self) -> dict[str, int]:
         """Return the cells under another class by ``before → after``."""
-        return _by(f"{one.before.label} → {one.after.label}" for one in self.reclassed)
+        return _by(f"{change.before.label} → {change.after.label}" for change in self.reclassed)
 
     def slides(self) -> tuple[str, ...]:
         """Return the slides on which something differs, by name."""
-        cells = [*self.gained, *self.lost, *(one.after for one in (*self.reclassed, *self.moved))]
+        cells = [*self.gained, *self.lost, *(change.after for change in (*self.reclassed, *self.moved))]
         return tuple(sorted({cell.slide for cell in cells}))
 
 
@@ -79,11 +79,12 @@ def difference(before: Frozen, after: Frozen) -> Difference:
         after.name,
         gained=tuple(new[id_] for id_ in sorted(new.keys() - old.keys())),
         lost=tuple(old[id_] for id_ in sorted(old.keys() - new.keys())),
-        reclassed=tuple(one for one in both if one.before.label != one.after.label),
+        reclassed=tuple(change for change in both if change.before.label != change.after.label),
         moved=tuple(
-            one
-            for one in both
-            if (one.before.centre_px0, one.before.size_px0) != (one.after.centre_px0, one.after.size_px0)
+            change
+            for change in both
+            if (change.before.centre_px0, change.before.size_px0)
+            != (change.after.centre_px0, change.after.size_px0)
         ),
     )
 
@@ -228,7 +229,9 @@ def _pair(
     slides: Sequence[str],
     label: str,
 ) -> tuple[int, int]:
-    first, second = (sum(one.get(slide, {}).get(label, 0) for slide in slides) for one in (before, after))
+    first, second = (
+        sum(counts.get(slide, {}).get(label, 0) for slide in slides) for counts in (before, after)
+    )
     return first, second
 
 

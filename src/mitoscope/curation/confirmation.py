@@ -100,7 +100,9 @@ def read_confirmations(connection: sqlite3.Connection, row: RoundRow) -> list[Co
     for asked in read_round_rows(connection).values():
         if asked.terms.settings.get("confirms") != row.id:
             continue
-        listed = set(listed_cells(connection, [asked.id])) & {one.id for one in _boxes_made(connection, row)}
+        listed = set(listed_cells(connection, [asked.id])) & {
+            cell.id for cell in _boxes_made(connection, row)
+        }
         said: dict[int, list[bool]] = defaultdict(list)
         added = set()
         for cell, _, label, _ in labels_in_round(connection, asked.id):

@@ -98,8 +98,8 @@ def merge_crowd_boxes(
         return CrowdBoxes(np.empty((0, 4)), np.empty(0))  # nobody's box is another's: most tiles
     group = clusters(overlap)
     merged, agreement = [], []
-    for one in range(int(group.max(initial=-1)) + 1):
-        members = group == one
+    for cluster in range(int(group.max(initial=-1)) + 1):
+        members = group == cluster
         drew = sorted(set(who[members].tolist()))
         if len(drew) >= minimum_overlapping_boxes:
             merged.append(np.mean([boxes[members & (who == each)].mean(axis=0) for each in drew], axis=0))

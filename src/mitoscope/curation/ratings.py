@@ -85,7 +85,7 @@ class Ratings:
     def counts(self, first: int | None = None) -> NDArray[np.int64]:
         """Return how many raters, or how many of the first so many, gave each label, shape (n, k)."""
         spoke = self.label if first is None else np.where(self.turn < first, self.label, NO_LABEL)
-        by_label = [(spoke == one).sum(axis=1) for one in range(len(self.labels))]
+        by_label = [(spoke == label).sum(axis=1) for label in range(len(self.labels))]
         return np.stack(by_label, axis=1) if by_label else np.empty((len(self), 0), dtype=np.int64)
 
 

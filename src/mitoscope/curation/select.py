@@ -115,7 +115,9 @@ def _tiles_of(
     size: SizePx, found: Detections, tile_px: int, name: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     columns, rows = -(-size.width // tile_px), -(-size.height // tile_px)
-    column, row = (np.floor(one / tile_px).astype(np.int64) for one in (found.x_px0, found.y_px0))
+    column, row = (
+        np.floor(coordinate / tile_px).astype(np.int64) for coordinate in (found.x_px0, found.y_px0)
+    )
     # A centre on the far border belongs to the last tile: coordinates are continuous up to the size.
     column[found.x_px0 == size.width] = columns - 1
     row[found.y_px0 == size.height] = rows - 1
@@ -132,7 +134,7 @@ def _tiles_of(
 
 
 def _boxes(size: SizePx, columns: int, rows: int, tile_px: int) -> NDArray[np.float64]:
-    y, x = (one.ravel() * float(tile_px) for one in np.mgrid[:rows, :columns])
+    y, x = (coordinate.ravel() * float(tile_px) for coordinate in np.mgrid[:rows, :columns])
     right, bottom = np.minimum(x + tile_px, size.width), np.minimum(y + tile_px, size.height)
     return np.column_stack([x, y, right, bottom])
 

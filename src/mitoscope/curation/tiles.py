@@ -184,7 +184,9 @@ def conclude_boxes(connection: sqlite3.Connection, row: RoundRow) -> BoxesConclu
                     continue
                 changed += 1
             record(connection, CellEvent("label", cell_id, rater, row.id, label_id=label, score=agreement))
-    gone = [one for cells in known.values() for one in cells if one.id not in kept and one.score is not None]
+    gone = [
+        cell for cells in known.values() for cell in cells if cell.id not in kept and cell.score is not None
+    ]
     for one in gone:
         record(connection, CellEvent("label", one.id, rater, row.id, label_id=None))
     return BoxesConcluded(made, changed, len(gone))
@@ -196,7 +198,7 @@ def _same_cell(
     """Return the cell that a box overlaps most, of those that no other box stands for."""
     free = [cell for cell in cells if cell.id not in taken]
     common = intersection_areas(
-        np.array([corners]), np.array([one.corners_px0 for one in free]).reshape(-1, 4)
+        np.array([corners]), np.array([tile.corners_px0 for tile in free]).reshape(-1, 4)
     )
     return free[int(common.argmax())] if common.size and common.max() > 0 else None
 

@@ -167,7 +167,7 @@ def work_table(store: Store, *, name: str | None = None, repeats: int = REPEATS,
         if not tasks:
             return WorkTable((), ())
         case_of = _cases(connection)
-        pace = read_pace(connection, {one.rater for task in tasks for one in task.said})
+        pace = read_pace(connection, {reading.rater for task in tasks for reading in task.said})
     found_tasks, found_raters = [], []
     for task in tasks:
         mine = _raters(task, names, pace)
@@ -196,8 +196,8 @@ def _right_cells(connection: sqlite3.Connection, cells: Collection[int]) -> dict
 
 
 def _cells(connection: sqlite3.Connection, rows: Sequence[RoundRow]) -> list[_Task]:
-    said = {row.id: [_Said(*one) for one in labels_in_round(connection, row.id)] for row in rows}
-    asked = {one.piece for given in said.values() for one in given}
+    said = {row.id: [_Said(*reading) for reading in labels_in_round(connection, row.id)] for row in rows}
+    asked = {reading.piece for given in said.values() for reading in given}
     right = _right_cells(connection, asked) if asked else {}
     return [_Task(row, said[row.id], right, {}, {}, frozenset()) for row in rows]
 
@@ -207,8 +207,8 @@ def _tiles(connection: sqlite3.Connection, row: RoundRow) -> _Task:
     slide_of = {tile.id: tile.slide_id for tile in work.tiles}
     gold = {tile.id: tile.gold for tile in work.tiles if tile.gold is not None}
     said = [
-        _Said(one.tile_id, one.rater_id, int(says_figure(one.content)), slide_of[one.tile_id])
-        for one in work.answers
+        _Said(answer.tile_id, answer.rater_id, int(says_figure(answer.content)), slide_of[answer.tile_id])
+        for answer in work.answers
     ]
     qualified = {rater for rater, stands in work.standing.items() if stands.state == "qualified"}
     votes: dict[int, list[int]] = defaultdict(list)
@@ -231,15 +231,15 @@ def _tiles(connection: sqlite3.Connection, row: RoundRow) -> _Task:
 
 def _raters(task: _Task, names: Mapping[int, str], pace: Mapping[tuple[int, int], Pace]) -> list[RaterWork]:
     by_rater: dict[int, list[_Said]] = defaultdict(list)
-    for one in task.said:
-        by_rater[one.rater].append(one)
+    for reading in task.said:
+        by_rater[reading.rater].append(reading)
     found = []
     for rater, mine in sorted(by_rater.items()):
         gold = task.gold.get(rater, ())
         compared = [
-            task.truth[one.piece] == one.label
-            for one in mine
-            if one.piece in task.truth and one.piece not in task.not_compared
+            task.truth[reading.piece] == reading.label
+            for reading in mine
+            if reading.piece in task.truth and reading.piece not in task.not_compared
         ]
         speed = pace.get((task.row.id, rater))
         found.append(
@@ -265,8 +265,8 @@ def _task(
     task: _Task, raters: Sequence[RaterWork], case_of: Mapping[int, int], *, repeats: int, seed: int
 ) -> TaskWork:
     answers: dict[int, list[_Said]] = defaultdict(list)
-    for one in task.said:
-        answers[one.piece].append(one)
+    for reading in task.said:
+        answers[reading.piece].append(reading)
     several = [given for given in answers.values() if len(given) > 1]
     each = int(np.median([len(given) for given in several])) if several else 0
     used = [given[:each] for given in several if len(given) >= each]
@@ -286,8 +286,8 @@ def _task(
 def _kappa(
     used: Sequence[Sequence[_Said]], raters: int, case_of: Mapping[int, int], *, repeats: int, seed: int
 ) -> Estimate:
-    labels = sorted({one.label for given in used for one in given})
-    said = np.array([[one.label for one in given] for given in used])
+    labels = sorted({reading.label for given in used for reading in given})
+    said = np.array([[reading.label for reading in given] for given in used])
     counts = np.stack([(said == label).sum(axis=1) for label in labels], axis=1)
     case: NDArray[np.int64] = np.array([case_of[given[0].slide] for given in used], dtype=np.int64)
     parts = fleiss_parts(counts, raters)

@@ -195,8 +195,10 @@ def read_fields(config: SourceConfig, data: Path, *, mpp: float) -> list[Field]:
         If the ground truth contradicts itself, or does not state what of a whole slide was examined.
     """
     if isinstance(config, OpenData):
-        pictures = [picture for one in config.sets for picture in _READERS[one](data)]
-        return [*pictures] if config.mirrored_crops else [replace(one, mirror_px=0) for one in pictures]
+        pictures = [picture for name in config.sets for picture in _READERS[name](data)]
+        return (
+            [*pictures] if config.mirrored_crops else [replace(picture, mirror_px=0) for picture in pictures]
+        )
     if isinstance(config, SyntheticSlides):
         folder = _inside(data, config.slides, "data.source.slides")
         truths = [read_ground_truth(table, examined="whole") for table in _truths(config, data)]
@@ -237,7 +239,7 @@ def truth_of(config: AnnotatedSlides | StudySlides, data: Path) -> GroundTruth:
     if config.slide_mpp is None:
         return truth.need_cells()
     stated = Mpp.square(config.slide_mpp)
-    return truth.need_cells().with_slides(replace(one, mpp=one.mpp or stated) for one in truth)
+    return truth.need_cells().with_slides(replace(slide, mpp=slide.mpp or stated) for slide in truth)
 
 
 def files_of(truth: GroundTruth, folder: Path) -> dict[str, Path]:
@@ -333,7 +335,7 @@ def provenance(
         What was taken of it; of the open data only what they come from is named. By default all.
     """
     if isinstance(config, OpenData):
-        sets = {_SAME_PICTURES.get(one, one) for one in config.sets}
+        sets = {_SAME_PICTURES.get(name, name) for name in config.sets}
         taken = sets if fields is None else {field.source for field in fields}
         return tuple(_of_catalogue(source, data) for source in CATALOGUE if source.name in taken)
     if isinstance(config, SyntheticSlides):

@@ -132,8 +132,8 @@ class _Columns:
             Column(table, "z", _integer),
             Column(table, "cell_attributes", _attributes),
         ]
-        self.cells = list(zip(*(one.values for one in self.of_cell), strict=True))
-        self.refused = {row for one in self.of_cell for row in one.refused}
+        self.cells = list(zip(*(column.values for column in self.of_cell), strict=True))
+        self.refused = {row for column in self.of_cell for row in column.refused}
         self.score, self.agreement = (Column(table, name, _share(name)) for name in ("score", "agreement"))
         self.time_s, self.seconds = (Column(table, name, _seconds(name)) for name in ("time_s", "seconds"))
         self.label_attributes = Column(table, "label_attributes", _attributes)
@@ -217,7 +217,7 @@ class _Reader:
         of = self.of
         x, y, w, h, stated, points, z, attributes = of.cells[row]
         if row in of.refused:
-            x, y, w, h, stated, points, z, attributes = [one.at(row, where) for one in of.of_cell]
+            x, y, w, h, stated, points, z, attributes = [column.at(row, where) for column in of.of_cell]
         shape, bounds = _geometry(x, y, w, h, stated, points, where)
         columns: dict[str, Any] = {
             "z": z,
@@ -390,7 +390,7 @@ def _shape(text: str, where: str) -> Shape | None:
     name = text.strip().upper()
     if name and name not in Shape.__members__:
         raise FormatError(
-            f"a shape of {[one.name.lower() for one in Shape]} expected, got {name!r}", where=where
+            f"a shape of {[shape.name.lower() for shape in Shape]} expected, got {name!r}", where=where
         )
     return Shape[name] if name else None
 
@@ -413,7 +413,7 @@ def _geometry(
 def _points(text: str, where: str) -> Any:
     if not text.strip():
         return None
-    pairs = [[number(one, where) for one in pair.split()] for pair in text.split(";")]
+    pairs = [[number(part, where) for part in pair.split()] for pair in text.split(";")]
     if any(len(pair) != 2 for pair in pairs):
         raise FormatError("vertices of the form x y;x y;… expected", where=where)
     return np.array(pairs)

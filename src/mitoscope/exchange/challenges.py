@@ -73,7 +73,7 @@ def _write(row_writer: RowWriter, by_name: bool, study: Study, path: Path, optio
                 where=path,
                 mend="name the file *_mitosis.csv or *_not_mitosis.csv to write one list",
             )
-        rows.append([shortest(float(one)) for one in row])
+        rows.append([shortest(float(value)) for value in row])
     with atomic_write(path) as stream:
         stream.write(dump_rows(rows))
 
@@ -145,7 +145,7 @@ def _outline(study: Study, figure: Figure) -> Sequence[float]:
 def _read_pixels(found: FigureList, values: Numbers, where: str, label: Label | None) -> None:
     pixels = _pairs(values, where, least=1)
     bounds = (*pixels.min(axis=0).tolist(), *(pixels.max(axis=0) + 1).tolist())
-    listed = [[int(one) if one.is_integer() else one for one in pixel] for pixel in pixels.tolist()]
+    listed = [[int(value) if value.is_integer() else value for value in pixel] for pixel in pixels.tolist()]
     found.add(bounds, label or MITOTIC_FIGURE, shape=Shape.BOX, attributes={PIXELS: listed})
 
 
@@ -157,7 +157,7 @@ def _pixels(study: Study, figure: Figure) -> Sequence[float]:
     cells, row = study.cells, figure.row
     given = cells.attributes.get(row, {}).get(PIXELS)
     if given is not None:
-        return [one for pixel in given for one in pixel]
+        return [value for pixel in given for value in pixel]
     x_min, y_min, x_max, y_max = cells.bounds_px0[row].tolist()
     if cells.shape[row] == Shape.SPOT:
         return [math.floor(x_min), math.floor(y_min)]
@@ -169,7 +169,7 @@ def _pixels(study: Study, figure: Figure) -> Sequence[float]:
     inside = np.column_stack([x, y])[_inside(cells, row, x + 0.5, y + 0.5)]
     if not len(inside):
         return [math.floor((x_min + x_max) / 2), math.floor((y_min + y_max) / 2)]
-    return [float(one) for one in inside.ravel()]
+    return [float(value) for value in inside.ravel()]
 
 
 def _inside(cells: Cells, row: int, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:

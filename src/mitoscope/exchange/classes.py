@@ -81,7 +81,7 @@ class LabelFinder:
         """
         label = CANDIDATE if is_candidate(name) else DEFAULT_LABELS.find(name)
         if label is None:
-            text = name if name_key(name) else "label " + " ".join(f"U+{ord(one):04X}" for one in name)
+            text = name if name_key(name) else "label " + " ".join(f"U+{ord(letter):04X}" for letter in name)
             label = self._known.setdefault(name_key(text), Label(text, _colour(colour, text)))
         return label
 

@@ -106,7 +106,7 @@ def dump_rows(rows: Iterable[Sequence[object]]) -> bytes:
 
 
 def _quoted(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"' if any(one in cell for one in ',"\r\n') else cell
+    return '"' + cell.replace('"', '""') + '"' if any(letter in cell for letter in ',"\r\n') else cell
 
 
 def number(cell: str, where: str, *, blank: float = math.nan) -> float:

@@ -40,7 +40,7 @@ def read(path: Path, options: ReadOptions) -> Study:
         if not name:
             raise FormatError("an image without a name", where=path, mend="export the task from CVAT again")
         features, places = [], []
-        for number, shape in enumerate(one for one in image if one.tag in _SHAPES):
+        for number, shape in enumerate(element for element in image if element.tag in _SHAPES):
             found = list(_features(shape))
             features += found
             places += [f"{name}: {shape.tag} {number + 1}"] * len(found)

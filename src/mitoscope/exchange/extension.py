@@ -92,7 +92,9 @@ def to_json(study: Study) -> dict[str, Any]:
             ]
             for version in study.versions
         ],
-        "quarantine": [[one.where, one.why, one.what, one.slide] for one in study.quarantine],
+        "quarantine": [
+            [refused.where, refused.why, refused.what, refused.slide] for refused in study.quarantine
+        ],
     }
 
 
@@ -141,7 +143,7 @@ def from_json(value: Any, where: str) -> Study:
     found = a_mapping(value, where)
     try:
         return Study(
-            slides=tuple(_slide(a_mapping(one, where)) for one in a_list(found["slides"], where)),
+            slides=tuple(_slide(a_mapping(entry, where)) for entry in a_list(found["slides"], where)),
             labels=LabelSet(
                 tuple(Label(name, colour, tuple(more)) for name, colour, more in found["labels"])
             ),

@@ -111,7 +111,7 @@ def _outlines(slide: SlideTruth, place: int) -> list[Region]:
     tumour = [] if regions.tumour is None else regions.tumour.polygons
     holes = [(hole, exterior) for exterior, *inner in tumour for hole in inner]
     found = [(exterior, RegionKind.TUMOUR) for exterior, *_ in tumour]
-    found += [(ring, RegionKind.EXCLUSION) for ring in open_holes(holes, [one[0] for one in tumour])]
+    found += [(ring, RegionKind.EXCLUSION) for ring in open_holes(holes, [outline[0] for outline in tumour])]
     for kind, region in ((RegionKind.EXCLUSION, regions.exclusion), (RegionKind.INTEREST, regions.interest)):
         for polygon in () if region is None else region.polygons:
             found += [(ring, kind) for ring in rings_without_holes(polygon, kind)[0]]

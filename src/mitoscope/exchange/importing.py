@@ -95,6 +95,6 @@ def _hash(path: Path) -> str:
     """Return the hash of a file, or of the names and hashes of a folder's files."""
     if not path.is_dir():
         return sha256_file(path)
-    inner = sorted(one for one in path.rglob("*") if one.is_file())
-    lines = [f"{one.relative_to(path)} {sha256_file(one)}" for one in inner]
+    inner = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = [f"{file.relative_to(path)} {sha256_file(file)}" for file in inner]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -79,7 +79,7 @@ def _features(root: ET.Element) -> Iterator[dict[str, Any]]:
 def _geometry(kind: str, shape: ET.Element) -> dict[str, Any]:
     if kind in ("Polygon", "Polyline"):
         pairs = shape.get("Points", "").split()
-        points = [[number_of(one) for one in pair.split(",")] for pair in pairs]
+        points = [[number_of(number) for number in pair.split(",")] for pair in pairs]
         points = [_moved(point, shape) for point in points]
         return {"type": kind, "coordinates": [points]}
     numbers = [number_of(shape.get(name)) for name in _PLACE[kind]]
@@ -100,7 +100,7 @@ def _geometry(kind: str, shape: ET.Element) -> dict[str, Any]:
 
 def _moved(point: list[Any], shape: ET.Element) -> list[Any]:
     """Return a point as the affine transform of its shape moves it."""
-    matrix = next((one for one in shape if _tag(one) in ("Transform", "AffineTransform")), None)
+    matrix = next((element for element in shape if _tag(element) in ("Transform", "AffineTransform")), None)
     if matrix is None or len(point) != 2 or None in point:
         return point
     x, y = point

@@ -51,7 +51,11 @@ def _feature(kind: str, points: Points, name: str, colour: list[int] | None, own
             (x1, y1), (x2, y2) = points
             points = [[x1, y1], [x2, y1], [x2, y2], [x1, y2]]
         rings = [points]
-        if kind == "Ellipse" and points and not any(one is None for point in points for one in point):
+        if (
+            kind == "Ellipse"
+            and points
+            and not any(coordinate is None for point in points for coordinate in point)
+        ):
             rings = [ellipse(np.array(points, dtype=np.float64)).tolist()]
         geometry = {"type": "Polygon", "coordinates": rings}
     properties: dict[str, Any] = {"objectType": "annotation", "name": own}
@@ -68,12 +72,20 @@ def _rgb(text: str | None) -> list[int] | None:
 
 
 def _asap_features(root: ET.Element) -> Iterator[dict[str, Any]]:
-    for one in root.iter("Annotation"):
-        vertices = sorted(one.iter("Coordinate"), key=lambda vertex: number_of(vertex.get("Order")) or 0)
+    for annotation in root.iter("Annotation"):
+        vertices = sorted(
+            annotation.iter("Coordinate"), key=lambda vertex: number_of(vertex.get("Order")) or 0
+        )
         points = [[number_of(vertex.get("X")), number_of(vertex.get("Y"))] for vertex in vertices]
-        group = one.get("PartOfGroup", _NO_GROUP)
+        group = annotation.get("PartOfGroup", _NO_GROUP)
         name = "" if group == _NO_GROUP else group
-        yield _feature(one.get("Type", "Polygon"), points, name, _rgb(one.get("Color")), one.get("Name", ""))
+        yield _feature(
+            annotation.get("Type", "Polygon"),
+            points,
+            name,
+            _rgb(annotation.get("Color")),
+            annotation.get("Name", ""),
+        )
 
 
 def _layer_features(root: ET.Element) -> Iterator[dict[str, Any]]:
@@ -82,7 +94,7 @@ def _layer_features(root: ET.Element) -> Iterator[dict[str, Any]]:
         is_colour = stated.isdecimal() and len(stated) < 11
         colour = list(int(stated).to_bytes(8, "little")[:3]) if is_colour else None  # 0xBBGGRR
         for region in layer.iter("Region"):
-            vertices = [one for one in region.iter() if one.tag in ("Vertex", "V")]
+            vertices = [element for element in region.iter() if element.tag in ("Vertex", "V")]
             points = [[number_of(vertex.get("X")), number_of(vertex.get("Y"))] for vertex in vertices]
             kind = region.get("Type", "0")
             name = layer.get("Name", "").strip()
@@ -144,7 +156,7 @@ def _shapes(
     """Yield class, colour, kind and vertices of each cell and region; the vertices are not closed."""
     for feature in document_of(study, options)["features"]:
         classification = feature["properties"].get("classification", {"name": "", "color": [134, 142, 150]})
-        name = "".join(one if one.isprintable() else "_" for one in classification["name"])
+        name = "".join(letter if letter.isprintable() else "_" for letter in classification["name"])
         geometry = feature["geometry"]
         if geometry["type"] != "Point":
             ring = geometry["coordinates"][0][:-1]

@@ -57,7 +57,7 @@ def read(path: Path, options: ReadOptions) -> Study:
     pyarrow = load_pyarrow()
     try:
         with open_regular(path) as stream, pyarrow.parquet.ParquetFile(stream) as file:
-            size = sum(file.metadata.row_group(one).total_byte_size for one in range(file.num_row_groups))
+            size = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
             if size > MAX_BYTES:
                 raise FormatError(f"larger than {MAX_BYTES >> 20} MiB", where=path, mend="split the file")
             geometry = _geometry_column(file.schema_arrow)

@@ -311,7 +311,7 @@ def files_of_results(paths: Iterable[Path]) -> set[Path]:
     A file that has changed since is not among them: what somebody drew into it is nobody's result.
     """
     paths = list(paths)
-    found = {one for folder in {path.parent for path in paths} for one in files_of_cohort(folder)}
+    found = {file for folder in {path.parent for path in paths} for file in files_of_cohort(folder)}
     for manifest in paths:
         if manifest.suffix.lower() != MANIFEST or not manifest.with_suffix(TABLE).is_file():
             continue
@@ -421,7 +421,7 @@ def read_study_of(path: Path, options: ReadOptions) -> Study:
     searched = found.candidates.searched
     sha256 = digest if kind == "sha256" else None
     named = (values["detector"].get(key) for key in ("name", "version"))
-    detector = options.rater or " ".join(str(one) for one in named if one)
+    detector = options.rater or " ".join(str(part) for part in named if part)
     build = StudyBuilder(DEFAULT_LABELS)
     slide = build.slide(SlideRecord(found.name, searched.size, searched.mpp, sha256))
     rater = build.rater(Rater(detector, RaterKind.MODEL))

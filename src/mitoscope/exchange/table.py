@@ -253,7 +253,7 @@ def _centred(row: Row) -> list[str]:
             where=row.where,
             mend="x1 < x2 and y1 < y2 expected; with width and height, name the columns x, y, w, h (centres)",
         )
-    return [repr(one) for one in ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)]
+    return [repr(number) for number in ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)]
 
 
 IMAGE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -233,8 +233,8 @@ def adapt(
         layers, features = _look(bundle, verifier, rows)
         found: dict[str, Detections] = {}
         for fold in sorted(set(fold_of.values())):
-            own = truth.with_slides(one for one in truth if fold_of[one.case] == fold)
-            say(f"judging on {len({one.case for one in own})} cases left out, part {fold + 1}")
+            own = truth.with_slides(slide for slide in truth if fold_of[slide.case] == fold)
+            say(f"judging on {len({slide.case for slide in own})} cases left out, part {fold + 1}")
             known = np.array([fold_of[case] != fold for case in rows.case.tolist()], dtype=np.bool_)
             graphs, _ = _learn(layers, features, rows, known)
             part = revise(bundle, folder / f"bundle-{fold}", _adapted_version(bundle), verifiers=graphs)
@@ -294,9 +294,9 @@ def _detect(
     config: DetectConfig,
 ) -> dict[str, Detections]:
     """Search slides where they were examined; return what was found by the slide's name."""
-    names = {slides[one.name]: one.name for one in truth}
+    names = {slides[slide.name]: slide.name for slide in truth}
     found = {}
-    for outcome in detect_slides([_listed(one, slides) for one in truth], bundle, out, config=config):
+    for outcome in detect_slides([_listed(slide, slides) for slide in truth], bundle, out, config=config):
         if outcome.run is None:
             assert outcome.error is not None  # either is given
             raise outcome.error

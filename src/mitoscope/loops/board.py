@@ -96,8 +96,8 @@ def board_cells(store: Store, cell_ids: Sequence[int], policy: Policy) -> BoardC
     return BoardCells(
         tuple(cell_ids),
         tuple(places[cell] for cell in cell_ids),
-        tuple(NO_CLASS if one is None else one.name for one in known),
-        tuple(NO_CLASS_COLOUR if one is None else one.colour for one in known),
+        tuple(NO_CLASS if label is None else label.name for label in known),
+        tuple(NO_CLASS_COLOUR if label is None else label.colour for label in known),
     )
 
 

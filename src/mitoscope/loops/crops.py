@@ -230,8 +230,8 @@ def find_slides(folders: Path | Sequence[Path], names: Iterable[str]) -> dict[st
         if not root.is_dir():
             mend = "give the folder of the slides with --slides"
             raise FormatError("no such folder", where=root, mend=mend)
-    below = {one for root in roots for one in root.rglob("*") if one.is_file()}
-    files = sorted(one for one in below if not one.name.startswith("."))
+    below = {file for root in roots for file in root.rglob("*") if file.is_file()}
+    files = sorted(file for file in below if not file.name.startswith("."))
     return {name: _find(name, files, roots[0]) for name in names}
 
 
@@ -244,7 +244,7 @@ def _find(name: str, files: list[Path], root: Path) -> Path:
         what = f"no file of the slide {name!r}"
         raise FormatError(what, where=root, mend="add it, or give another --slides")
     if len(found) > 1:
-        first, second = (one.relative_to(root) if one.is_relative_to(root) else one for one in found[:2])
+        first, second = (file.relative_to(root) if file.is_relative_to(root) else file for file in found[:2])
         what = f"{first} and {second} may both be the slide {name!r}"
         raise FormatError(what, where=root, mend="remove one of them")
     return found[0]

@@ -124,7 +124,7 @@ class Embedder:
             raise TrainingDataError(what, where="embeddings", mend="crops of two classes at least are wanted")
         torch.set_num_threads(config.threads)
         self._crops, self._config = crops, config
-        self._label = np.array([self.names.index(one) for one in label], dtype=np.int64)
+        self._label = np.array([self.names.index(name) for name in label], dtype=np.int64)
         table = {"architecture": "classifier", "labels": self.names, "patch_px": crops.shape[1]}
         values = table | {"backbone": config.backbone, "weights": config.weights}
         network = build(ClassifierConfig.parse(values, where="embedding"), seed=config.seed)
@@ -200,7 +200,7 @@ class Embedder:
         rng = np.random.default_rng((self._config.seed, step))
         each = -(-self._config.batch // len(self.names))
         rows = np.concatenate(
-            [rng.choice(np.flatnonzero(self._label == one), each) for one in range(len(self.names))]
+            [rng.choice(np.flatnonzero(self._label == class_), each) for class_ in range(len(self.names))]
         )
         ways = rng.integers(0, WAYS, len(rows))
         windows = [

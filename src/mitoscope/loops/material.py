@@ -230,7 +230,7 @@ class Material:
         """Return the cells on some slides, to learn from."""
         files = {name: self.files[name] for name in self.slides if name in slides}
         truth = self.frozen.truth
-        return TrainingSlides(truth.with_slides(one for one in truth if one.name in slides), files)
+        return TrainingSlides(truth.with_slides(slide for slide in truth if slide.name in slides), files)
 
     def inputs(self, review: str, config: Config) -> dict[str, str]:
         """Return what the outcome of a loop depends on."""

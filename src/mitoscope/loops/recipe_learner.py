@@ -76,7 +76,7 @@ class RecipeLearner:
             check_devices(RunRecipe(device=device))
             check_provider(device)
             detector, classifier = (
-                None if one is None else _on(one, device) for one in (detector, classifier)
+                None if network is None else _on(network, device) for network in (detector, classifier)
             )
         self._detector, self._classifier = detector, classifier
         self._mined, self._threads = mined, threads
@@ -85,7 +85,7 @@ class RecipeLearner:
     def fingerprint(self) -> str:
         """Of the recipes."""
         known = (self._detector, self._classifier)
-        parts = ["" if one is None else _on(one, "cpu").fingerprint() for one in known]
+        parts = ["" if network is None else _on(network, "cpu").fingerprint() for network in known]
         parts.append(str(self._mined))
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 

@@ -119,7 +119,7 @@ def self_train(
         again = partial(material.learner.learn_with_mined, labelled, mined, folder / "final")
         final = Path(job.step("final detector", lambda: str(again())))
         say("validation")
-        before, after = (_judge(material, validation, one) for one in (supervised, final))
+        before, after = (_judge(material, validation, detector_) for detector_ in (supervised, final))
     return SelfTrained(supervised, final, count, before, after, gain=after.compare(before))
 
 

@@ -93,8 +93,8 @@ class Pretrained:
 
 
 PRETRAINED: Final = {
-    one.name: one
-    for one in (
+    weights.name: weights
+    for weights in (
         Pretrained(
             "efficientnet-lite0",
             "tf_efficientnet_lite0",

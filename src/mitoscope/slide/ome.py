@@ -66,7 +66,9 @@ def find_ome_pixels(description: str, size: Sequence[int]) -> OmePixels | None:
         for found in _PIXELS.findall(text)
     ]
     wanted = [str(side) for side in size]
-    fitting = [one for one in every if [one.get("SizeX"), one.get("SizeY")] == wanted]
+    fitting = [
+        attributes for attributes in every if [attributes.get("SizeX"), attributes.get("SizeY")] == wanted
+    ]
     chosen = fitting or (every if len(every) == 1 else [])
     return _pixels(chosen[0]) if chosen else None
 

@@ -116,7 +116,7 @@ def blur_effect(grey: NDArray[np.float32]) -> float:
 
 def _blur_along(grey: NDArray[np.float32], axis: int) -> float:
     blurred = ndimage.uniform_filter1d(grey, _FILTER_PX, axis=axis, mode="nearest")
-    steps, steps_blurred = (np.abs(np.diff(one, axis=axis)) for one in (grey, blurred))
+    steps, steps_blurred = (np.abs(np.diff(plane, axis=axis)) for plane in (grey, blurred))
     total = float(steps.sum(dtype=np.float64))
     lost = float(np.maximum(steps - steps_blurred, 0).sum(dtype=np.float64))
     return 1.0 - lost / total if total else 1.0

@@ -161,14 +161,16 @@ def join(
         "name": name,
         "summary": f"{_proposer(first)} proposes, {_deciders(others)} decide"
         + ("s" if len(others) == 1 else ""),
-        "licence": " AND ".join(dict.fromkeys(one.licence for one in (first, *others))),
+        "licence": " AND ".join(dict.fromkeys(manifest.licence for manifest in (first, *others))),
         "verifier": stage,
         "calibration": None,
         "score_floor": stage.proposal_threshold,
         "margin_um": margin_um,
         "points": others[0].points,
         "default_point": others[0].default_point,
-        "training": tuple(dict.fromkeys(source for one in (first, *others) for source in one.training)),
+        "training": tuple(
+            dict.fromkeys(source for manifest in (first, *others) for source in manifest.training)
+        ),
         "metrics": (),
     }
     stated = {

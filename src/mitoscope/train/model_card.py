@@ -179,7 +179,7 @@ def _start(recipe: Recipe) -> str:
 
 
 def _setting(value: object) -> str:
-    return " / ".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
+    return " / ".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
 
 
 def _cell(text: str) -> str:

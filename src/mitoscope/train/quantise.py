@@ -95,7 +95,7 @@ def quantise(
     shown = _places(bundle, slides, mpp=mpp, stated_mpp=stated_mpp, seed=seed)
     reduction = max(round(manifest.mpp / mpp), 1)
     free = manifest.window_px if manifest.window_px < _WINDOW_PX else _WINDOW_PX
-    windows = [reduced_rgb(one, reduction) for one in _cut(shown[::4], free * reduction, bundle)]
+    windows = [reduced_rgb(window, reduction) for window in _cut(shown[::4], free * reduction, bundle)]
     graphs = {manifest.detector: to_int8(bundle.onnx, windows)}
     if verifier is not None:
         for name, side in zip(verifier.files, verifier.sides_px, strict=True):
@@ -230,7 +230,7 @@ def _normalised(
     name: str, graph: onnx.GraphProto, makers: Mapping[str, onnx.NodeProto]
 ) -> tuple[onnx.NodeProto, float, float] | None:
     """Return what turns the windows of a value, and its mean and deviation; None if it is not that alone."""
-    constant = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    constant = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     turn, mean, deviation = None, 0.0, 1.0
     while name != graph.input[0].name:
         node = makers.get(name)
@@ -252,7 +252,7 @@ def _normalised(
 
 def _drop_unused(graph: onnx.GraphProto) -> None:
     """Remove the nodes and the constants that nothing asks for."""
-    results = {one.name for one in graph.output}
+    results = {output.name for output in graph.output}
     while True:
         asked = results.union(*(node.input for node in graph.node))
         unused = [node for node in graph.node if not asked.intersection(node.output)]
@@ -260,8 +260,8 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
             break
         for node in unused:
             graph.node.remove(node)
-    for one in [one for one in graph.initializer if one.name not in asked]:
-        graph.initializer.remove(one)
+    for constant_ in [constant_ for constant_ in graph.initializer if constant_.name not in asked]:
+        graph.initializer.remove(constant_)
 
 
 def _inner_layers(graph: onnx.GraphProto) -> set[str]:

@@ -106,8 +106,8 @@ def seen_by(run: Path, *, fingerprint: str) -> tuple[TrainingSource, ...]:
     if isinstance(source, LabelledSlides):
         told = [(source.title, source.licence, source.attribution)]
     elif isinstance(source, OpenData):
-        taken = [one for one in CATALOGUE if one.name in source.sets]
-        told = [(one.title, one.licence, one.attribution) for one in taken]
+        taken = [entry for entry in CATALOGUE if entry.name in source.sets]
+        told = [(entry.title, entry.licence, entry.attribution) for entry in taken]
     else:
         told = [("synthetic slides", "none needed", "painted by mitoscope")]
     own = [

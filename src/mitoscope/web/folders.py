@@ -15,8 +15,8 @@ FOLDERS = "slide folders"
 def remembered(store: Store) -> list[Path]:
     """Return the folders that were named the last time and are there, or else that of the study."""
     with store.reading() as connection:
-        known = [Path(one) for one in read_setting(connection, FOLDERS, [])]
-    found = [one for one in known if one.is_dir()]
+        known = [Path(text) for text in read_setting(connection, FOLDERS, [])]
+    found = [folder for folder in known if folder.is_dir()]
     return found or [store.path.absolute().parent]
 
 

@@ -128,14 +128,20 @@ class Reach:
         """
         stated = None if address is None else parse_address(address)
         listens = own_hosts() if host in EVERYWHERE else [written(host)]
-        reached = [one for one in (*names, *listens) if not _is_this_machine(one)]
+        reached = [host for host in (*names, *listens) if not _is_this_machine(host)]
         scheme = "https" if is_secure else "http"
         standard = 443 if is_secure else 80
-        others = [f"{scheme}://{one}" if port == standard else f"{scheme}://{one}:{port}" for one in reached]
+        others = [
+            f"{scheme}://{host}" if port == standard else f"{scheme}://{host}:{port}" for host in reached
+        ]
         if _is_this_machine(host):
             others = []  # a proxy's names: only the proxy knows its port and whether it speaks TLS
         known = [] if stated is None else [stated]
-        hosts = (*names, *listens, *(authority(one).rpartition(":")[0] or authority(one) for one in known))
+        hosts = (
+            *names,
+            *listens,
+            *(authority(address).rpartition(":")[0] or authority(address) for address in known),
+        )
         return cls(tuple(hosts), tuple(dict.fromkeys([*known, *others])), stated)
 
 

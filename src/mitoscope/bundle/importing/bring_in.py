@@ -156,7 +156,7 @@ def _sized(network: ForeignNetwork, statement: Statement) -> ForeignNetwork:
         return network  # what is missing is asked for where sizes are looked at
     shape: list[Any] = [3, *sides] if axes == "nchw" else [*sides, 3]
     batch = [] if network.is_single else [network.batch or 1]
-    kind = {one.value: np.dtype(one.numpy()) for one in _PICTURES}[network.picture.kind]
+    kind = {kind_.value: np.dtype(kind_.numpy()) for kind_ in _PICTURES}[network.picture.kind]
     session = open_network(network.model.SerializeToString(), where=network.where)
     try:
         answers = session.run(None, {network.picture.inside: np.zeros([*batch, *shape], kind)})

@@ -145,7 +145,9 @@ def _parsed(source: Path | bytes, *, where: str) -> onnx.ModelProto:
 
 def _take_in_weights(model: onnx.ModelProto, source: Path | bytes, *, where: str) -> None:
     """Take in weights that lie in a file beside the graph, as exporters of large networks write them."""
-    outside = [one for one in model.graph.initializer if external_data_helper.uses_external_data(one)]
+    outside = [
+        tensor for tensor in model.graph.initializer if external_data_helper.uses_external_data(tensor)
+    ]
     if not outside:
         return
     named = {entry.value for tensor in outside for entry in tensor.external_data if entry.key == "location"}
@@ -170,13 +172,15 @@ def _plain(model: onnx.ModelProto) -> bytes:
 
 
 def _opset(model: onnx.ModelProto) -> int:
-    return max((int(one.version) for one in model.opset_import if one.domain in ("", "ai.onnx")), default=1)
+    return max(
+        (int(opset.version) for opset in model.opset_import if opset.domain in ("", "ai.onnx")), default=1
+    )
 
 
 def _supported(model: onnx.ModelProto, *, where: str) -> onnx.ModelProto:
     """Bring a model to an opset that the runtime knows, and to which operators can be added."""
     own = _opset(model)
-    for unused in [one for one in model.opset_import if one.domain not in ("", "ai.onnx")]:
+    for unused in [opset for opset in model.opset_import if opset.domain not in ("", "ai.onnx")]:
         model.opset_import.remove(unused)
     target = min(max(own, OPSET_MIN), OPSET_MAX)
     if target != own:
@@ -194,7 +198,7 @@ def _supported(model: onnx.ModelProto, *, where: str) -> onnx.ModelProto:
 
 def _tensor(value: onnx.ValueInfoProto) -> Tensor:
     kind = value.type.tensor_type
-    sizes = (one.dim_value if one.dim_value > 0 else None for one in kind.shape.dim)
+    sizes = (axis.dim_value if axis.dim_value > 0 else None for axis in kind.shape.dim)
     return Tensor(value.name, kind.elem_type, tuple(sizes))
 
 

@@ -139,14 +139,16 @@ def suspicion(
     if len(label) != len(points) or len(label) < 2:
         raise FormatError(f"{len(points)} points and {len(label)} labels", where="board")
     names = tuple(sorted(set(label)))
-    own = np.array([names.index(one) for one in label])
+    own = np.array([names.index(name) for name in label])
     index, distance = nearest(points, min(neighbours, len(label) - 1))
     share = np.bincount(own, minlength=len(names)) / len(own)
-    votes = np.stack([(own[index] == one).sum(axis=1) / share[one] for one in range(len(names))], axis=1)
+    votes = np.stack(
+        [(own[index] == class_).sum(axis=1) / share[class_] for class_ in range(len(names))], axis=1
+    )
     votes /= votes.sum(axis=1, keepdims=True)
     disagreement = 1 - votes[np.arange(len(own)), own]
     order = np.lexsort((np.arange(len(own)), distance.mean(axis=1), -disagreement))
-    expected = tuple(names[one] for one in votes.argmax(axis=1).tolist())
+    expected = tuple(names[class_] for class_ in votes.argmax(axis=1).tolist())
     return Suspicion(disagreement, expected, order.astype(np.int64))
 
 
@@ -235,4 +237,4 @@ def _ranks_of_nearest(here: NDArray[np.floating], there: NDArray[np.floating], k
     """
     nearest = np.argpartition(here, k - 1, axis=1)[:, :k]
     distance = np.take_along_axis(there, nearest, axis=1)
-    return np.stack([(there < distance[:, [one]]).sum(axis=1) for one in range(k)], axis=1) + 1
+    return np.stack([(there < distance[:, [rank]]).sum(axis=1) for rank in range(k)], axis=1) + 1

@@ -209,9 +209,9 @@ class Reader:
 
     def _examined(self, image: dict[str, Any], slide: int) -> None:
         where, name = f"{self.where}: {EXAMINED}", image["file_name"]
-        for one in a_list(image.get(EXAMINED, []), where):
-            with self.build.aside(one, slide=name):
-                numbers = [a_number(number, where) for number in a_list(one, where)]
+        for area in a_list(image.get(EXAMINED, []), where):
+            with self.build.aside(area, slide=name):
+                numbers = [a_number(number, where) for number in a_list(area, where)]
                 if len(numbers) % 2:
                     raise FormatError("pairs of x and y expected", where=where)
                 ring = np.array(numbers, dtype=np.float64).reshape(-1, 2)

@@ -133,7 +133,7 @@ def _names(path: Path) -> tuple[dict[int, str], dict[int, str]]:
     tables = []
     for member, key in (("images", "file_name"), ("categories", "name")):
         where = f"{path}: {member}"
-        entries = [a_mapping(one, where) for one in a_list(document.get(member), where)]
+        entries = [a_mapping(entry, where) for entry in a_list(document.get(member), where)]
         tables.append(
             {an_integer(entry.get("id"), where): a_text(entry.get(key), where) for entry in entries}
         )

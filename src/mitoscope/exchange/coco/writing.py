@@ -74,7 +74,7 @@ def _image(study: Study, place: int) -> dict[str, Any]:
     if slide.domain.tumour_type is not None:
         image["tumor_type"] = slide.domain.tumour_type
     examined = [
-        [_whole(one) for one in region.vertices_px0.ravel().tolist()]
+        [_whole(value) for value in region.vertices_px0.ravel().tolist()]
         for region in study.regions
         if region.slide == place and region.kind is RegionKind.INTEREST
     ]
@@ -158,7 +158,7 @@ def _categories_said(
 def _box(bounds: list[float], layout: BoxLayout) -> list[float | int | None]:
     x_min, y_min, x_max, y_max = bounds
     third, fourth = (x_max - x_min, y_max - y_min) if layout is BoxLayout.XYWH else (x_max, y_max)
-    return [_whole(one) for one in (x_min, y_min, third, fourth)]
+    return [_whole(value) for value in (x_min, y_min, third, fourth)]
 
 
 def _expected_by_tools(study: Study, row: int, box: list[float | int | None]) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def _expected_by_tools(study: Study, row: int, box: list[float | int | None]) ->
         found["area"] = width * height
     vertices = study.cells.vertices_px0.get(row)
     if study.cells.shape[row] == Shape.POLYGON and vertices is not None:
-        found["segmentation"] = [[_whole(one) for one in vertices.ravel().tolist()]]
+        found["segmentation"] = [[_whole(value) for value in vertices.ravel().tolist()]]
     return found
 
 

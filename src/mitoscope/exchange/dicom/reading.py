@@ -177,7 +177,7 @@ def _cell_geometry(kind: str, points: NDArray[np.float64]) -> tuple[Shape, NDArr
         reach = np.hypot((points[1] - points[0]) / 2, (points[3] - points[2]) / 2)
         return Shape.CIRCLE, np.concatenate([centre - reach, centre + reach])
     corners = {(x, y) for x in (low[0], high[0]) for y in (low[1], high[1])}
-    if kind == "RECTANGLE" and {tuple(one) for one in points.tolist()} == corners:
+    if kind == "RECTANGLE" and {tuple(point) for point in points.tolist()} == corners:
         return Shape.BOX, np.concatenate([low, high])
     return Shape.POLYGON, points
 
@@ -187,5 +187,5 @@ def _scores(group: Any, n: int) -> list[float]:
     for place, name in enumerate(names):
         if name.value == SCORE[0] or name.meaning.casefold() in ("score", "probability", "confidence"):
             column = np.asarray(values[:, place], dtype=np.float64)
-            return [one if 0 <= one <= 1 else math.nan for one in column.tolist()]
+            return [score if 0 <= score <= 1 else math.nan for score in column.tolist()]
     return [math.nan] * n

@@ -76,7 +76,7 @@ def library() -> Any:
 def long_string(text: str) -> str:
     """Return a text as a value of VR LO."""
     # VR LO: 64 characters, no control characters, and a backslash begins another value.
-    shown = "".join(one if one.isprintable() and one != "\\" else "_" for one in text)
+    shown = "".join(letter if letter.isprintable() and letter != "\\" else "_" for letter in text)
     return shown.strip()[:64].strip()
 
 

@@ -91,7 +91,7 @@ class Layout(ABC):
         """Return so many finite numbers, or raise FormatError."""
         if not isinstance(value, list) or len(value) < count:
             raise self.bad(f"{count} numbers expected", where)
-        return [finite(one, self.found.path, where) for one in value[:count]]
+        return [finite(number, self.found.path, where) for number in value[:count]]
 
     def bad(self, what: str, where: str) -> FormatError:
         """Return the error that something of the file is not as this program writes it."""
@@ -424,7 +424,7 @@ def _class_of(properties: Mapping[str, Any]) -> str:
 def _score_of(properties: Mapping[str, Any]) -> object:
     stated = properties.get("measurements") or {}
     if isinstance(stated, list):  # QuPath up to 0.3
-        stated = {one.get("name"): one.get("value") for one in stated if isinstance(one, dict)}
+        stated = {entry.get("name"): entry.get("value") for entry in stated if isinstance(entry, dict)}
     for place in (stated, properties):
         for key, value in place.items():
             if str(key).casefold() in SCORES and value is not None:
@@ -478,7 +478,7 @@ def read_json_findings(path: Path, *, boxes: BoxLayout | None = None) -> Foreign
                 layout.take(item)
                 continue
             waiting.append(item)
-            kind = next((one for one in LAYOUTS if one.claims(item)), None)
+            kind = next((layout for layout in LAYOUTS if layout.claims(item)), None)
             if kind is not None:
                 layout = kind(found, boxes)
                 for each in waiting:

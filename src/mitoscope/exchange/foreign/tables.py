@@ -142,7 +142,7 @@ class Columns:
 def _key(name: str) -> str:
     """Return what of a column's name is compared: ``Centroid X µm`` and ``centroid_x_(um)`` are one."""
     text = name.replace("µ", "u").replace("μ", "u").casefold()
-    return " ".join("".join(one if one.isalnum() else " " for one in text).split())
+    return " ".join("".join(letter if letter.isalnum() else " " for letter in text).split())
 
 
 def _twin(key: str, old: str, new: str) -> str:

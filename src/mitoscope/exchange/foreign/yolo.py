@@ -20,7 +20,9 @@ def is_yolo(head: str) -> bool:
         row = [float(cell) for cell in first]
     except ValueError:
         return False
-    return len(row) >= _BOX and row[0] == int(row[0]) >= 0 and all(-0.5 <= one <= 1.5 for one in row[1:5])
+    return (
+        len(row) >= _BOX and row[0] == int(row[0]) >= 0 and all(-0.5 <= number <= 1.5 for number in row[1:5])
+    )
 
 
 def read_yolo_findings(path: Path) -> ForeignFindings:

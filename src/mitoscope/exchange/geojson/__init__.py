@@ -26,7 +26,9 @@ __all__ = [
 def _recognises(content: Content) -> bool:
     value = content.json
     if isinstance(value, list):
-        return bool(value) and all(isinstance(one, dict) and one.get("type") == "Feature" for one in value)
+        return bool(value) and all(
+            isinstance(feature, dict) and feature.get("type") == "Feature" for feature in value
+        )
     return isinstance(value, dict) and value.get("type") in ("FeatureCollection", "Feature")
 
 

@@ -99,8 +99,8 @@ class Feature:
         if isinstance(colour, int) and not isinstance(colour, bool):
             return f"#{colour & 0xFFFFFF:06x}"
         rgb = colour if isinstance(colour, list) else []
-        if len(rgb) == 3 and all(isinstance(one, int) and 0 <= one < 256 for one in rgb):
-            return "#" + "".join(f"{one:02x}" for one in rgb)
+        if len(rgb) == 3 and all(isinstance(channel, int) and 0 <= channel < 256 for channel in rgb):
+            return "#" + "".join(f"{channel:02x}" for channel in rgb)
         return None
 
     @cached_property
@@ -110,7 +110,7 @@ class Feature:
         found = self.properties.get("measurements") or {}
         if isinstance(found, list):
             # QuPath up to 0.3 writes a list of name and value.
-            pairs = [a_mapping(one, where) for one in found]
+            pairs = [a_mapping(entry, where) for entry in found]
             found = {str(pair.get("name")): pair.get("value") for pair in pairs}
         return {
             key: math.nan if value in _NO_NUMBERS else a_number(value, f"{where}[{key!r}]")
@@ -156,7 +156,7 @@ def read_features(
     """
     document = as_collection(value, where)
     stated = a_list(document.get(OFFSET, [0, 0]), f"{where}: {OFFSET}")
-    offset = np.array([a_number(one, f"{where}: {OFFSET}") for one in stated])
+    offset = np.array([a_number(number, f"{where}: {OFFSET}") for number in stated])
     if offset.shape != (2,) or not np.isfinite(offset).all():
         raise FormatError("x and y expected", where=f"{where}: {OFFSET}")
     corner = offset + np.asarray(offset_px0, dtype=np.float64)
@@ -209,7 +209,7 @@ def _polygons(kind: str, parts: Any, where: str, offset: Ring) -> list[list[Ring
 
 
 def _points(values: list[Any], where: str) -> Ring:
-    points = [[a_number(one, where) for one in a_list(value, where)[:2]] for value in values]
+    points = [[a_number(number, where) for number in a_list(value, where)[:2]] for value in values]
     if not points or any(len(point) != 2 for point in points):
         raise FormatError("pairs of x and y expected", where=where)
     return np.array(points)

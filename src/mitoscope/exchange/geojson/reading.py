@@ -225,7 +225,7 @@ class Reader:
         if feature.kind.endswith("Point"):
             return self.build.cell(self.slide, ring[0].tolist(), attributes=attributes, **columns)
         corners = {(x, y) for x in (low[0], high[0]) for y in (low[1], high[1])}
-        if len(ring) == 4 and {tuple(one) for one in ring.tolist()} == corners and len(polygon) == 1:
+        if len(ring) == 4 and {tuple(point) for point in ring.tolist()} == corners and len(polygon) == 1:
             bounds = [*low.tolist(), *high.tolist()]
             return self.build.cell(self.slide, bounds, shape=Shape.BOX, attributes=attributes, **columns)
         return self.build.polygon(self.slide, ring, attributes=attributes, **columns)

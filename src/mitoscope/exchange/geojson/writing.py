@@ -216,7 +216,9 @@ def _region_feature(study: Study, place: int, offset: Floats) -> dict[str, Any]:
 def _list(values: Floats) -> list[Any]:
     if values.ndim > 1:
         return [_list(value) for value in values]
-    return [int(one) if one.is_integer() and abs(one) < 2**53 else one for one in values.tolist()]
+    return [
+        int(number) if number.is_integer() and abs(number) < 2**53 else number for number in values.tolist()
+    ]
 
 
 _BLOCK = 4096

@@ -219,7 +219,7 @@ class _Reader:
         return kind
 
     def _is_disputed_cell(self, row: Row, ring: NDArray[np.float64]) -> bool:
-        entries = [self.classes.entries.get(one.number) for one in self.labels.get(row["uid"], [])]
+        entries = [self.classes.entries.get(label.number) for label in self.labels.get(row["uid"], [])]
         return any(is_cell_class(entry.name, ring) for entry in entries if entry is not None)
 
     def _ride(self, uid: int, key: str, raw: dict[str, Any]) -> None:
@@ -417,5 +417,5 @@ def _json_value(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, list):
-        return [_json_value(one) for one in value]
+        return [_json_value(entry) for entry in value]
     return value.hex() if isinstance(value, bytes) else value

@@ -191,12 +191,12 @@ def _connect(path: Path, folder: Path) -> sqlite3.Connection:
     if not head.startswith(MAGIC):
         raise FormatError("not an SQLite file", where=path)
     beside = [path.with_name(path.name + end) for end in _SIDE_FILES]
-    unfinished = [one for one in beside if one.is_file() and one.stat().st_size]
+    unfinished = [file for file in beside if file.is_file() and file.stat().st_size]
     # Without its log, a file in the mode of write-ahead logging is whole; opening it as such would write.
     mode = "mode=ro&immutable=1" if head[18:19] == _WAL_MODE else "mode=ro"
     if unfinished:
-        for one in (path, *unfinished):
-            shutil.copyfile(one, folder / one.name)
+        for file in (path, *unfinished):
+            shutil.copyfile(file, folder / file.name)
         path, mode = folder / path.name, "mode=rw"
     db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=WAIT_S, isolation_level=None)
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE_BYTES)

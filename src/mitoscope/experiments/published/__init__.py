@@ -96,7 +96,7 @@ def published(name: str) -> PublishedTable:
     paper = name.partition("-")[0]
     tables = published_tables(paper) if paper in PAPERS else {}
     if name not in tables:
-        known = [held for one in PAPERS for held in published_tables(one)]
+        known = [held for paper in PAPERS for held in published_tables(paper)]
         raise ConfigError(f"no published table {name!r}", mend=f"there are {', '.join(known)}")
     return tables[name]
 

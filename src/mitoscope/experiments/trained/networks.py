@@ -316,7 +316,9 @@ class NetworkBuilder:
                 scores = judge_cells(bundle, sets, threads=self.workplace.threads)
             case _:
                 stated = {column.threshold for column in own.columns} - {None}
-                thresholds = sorted({*arm.thresholds, *(one for one in stated if one is not None)})
+                thresholds = sorted(
+                    {*arm.thresholds, *(threshold for threshold in stated if threshold is not None)}
+                )
                 scores = judge_tile_rates(bundle, sets, bench, thresholds=thresholds)
         return {"scores": scores, "bundle": bundle.fingerprint}
 

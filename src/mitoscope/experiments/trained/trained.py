@@ -110,7 +110,7 @@ class Trained(Experiment):
             arm, threshold = named[row]
             average = _average(own, arm, declared[column].at(threshold), results)
             scale = 100.0 if declared[column].percent else 1.0
-            mean, sd = (None if one is None else scale * one for one in (average.mean, average.sd))
+            mean, sd = (None if value is None else scale * value for value in (average.mean, average.sd))
             published = printed.rows.get(row, {}).get(column), printed.deviation(row, column)
             found = Entry(mean, sd, *(published if size is Size.FULL else (None, None)))
             return replace(found, note=arm.missing and f"not run: {arm.missing}")

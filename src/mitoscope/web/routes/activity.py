@@ -50,8 +50,10 @@ class Trail(Answer):
 def _described(connection: Any, found: Iterable[store.Activity]) -> list[Event]:
     names = {id_: rater.name for id_, rater in store.read_raters(connection).items()}
     return [
-        described(Event, one, by=None if one.rater_id is None else names[one.rater_id], round=one.round_id)
-        for one in found
+        described(
+            Event, event, by=None if event.rater_id is None else names[event.rater_id], round=event.round_id
+        )
+        for event in found
     ]
 
 
@@ -74,7 +76,7 @@ def _note_what_is_read(state: AppState) -> None:
     if not found:
         return
     with state.store.writing() as connection:
-        leads = [one.id for one in store.read_people(connection) if one.role is store.Role.LEAD]
+        leads = [person.id for person in store.read_people(connection) if person.role is store.Role.LEAD]
         for id_, name in found.items():
             if not store.was_read(connection, id_):
                 kind = store.ActivityKind.READ

@@ -179,7 +179,7 @@ def case(round_id: RoundId, slide_id: SlideId, state: StateHere, visitor: Visito
         "figure_labels": found.labels,
         "squares": describe_squares(found),
         "work": describe_work(found.work, found.rule, found.info),
-        "results": [describe_signed(one) for one in signed],
+        "results": [describe_signed(result) for result in signed],
     }
 
 
@@ -292,7 +292,7 @@ def sign_case(
             raise Refusal(409, "conflict", what, mend=mend, count=counted.count)
         _check_stated(found, counted, body)
         seen = store.comments_seen(connection, mine.sight, slide_id)
-        own = {one.cell_id: one.text for one in seen if one.rater_id == visitor.rater_id}
+        own = {comment.cell_id: comment.text for comment in seen if comment.rater_id == visitor.rater_id}
         content: SignedContent = {
             **_signed_base(found, counted, body),
             "requested_mm2": rule.area_mm2,
@@ -304,7 +304,8 @@ def sign_case(
             "version": store.last_event(connection),
             "cells": signed_cells(found, counted, own),
             "regions": [
-                described(SignedRegion, one, vertices=one.vertices_px0.tolist()) for one in found.drawn
+                described(SignedRegion, region, vertices=region.vertices_px0.tolist())
+                for region in found.drawn
             ],
             "gaps": [[gap.x, gap.y, gap.width, gap.height] for gap in found.case.found.searched.gaps],
             "certainty": describe_certainty(counted),
@@ -403,11 +404,11 @@ def grading_schemes(visitor: VisitorHere) -> Schemes:  # noqa: ARG001 who has si
             over=[
                 described(
                     SchemeOver,
-                    one,
-                    needs_diameter=one.fields is not None,
-                    bands={band.name: band.text for band in one.bands},
+                    field,
+                    needs_diameter=field.fields is not None,
+                    bands={band.name: band.text for band in field.bands},
                 )
-                for one in scheme.over
+                for field in scheme.over
             ],
         )
         for scheme in schemes().values()

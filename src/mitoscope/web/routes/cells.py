@@ -192,7 +192,7 @@ class CellAction(Action):
         """
         if (self.x is None) != (self.y is None):
             raise invalid("a point has x and y", field="x")
-        stated = [one for one in (self.x, self.box, self.circle, self.vertices) if one is not None]
+        stated = [place for place in (self.x, self.box, self.circle, self.vertices) if place is not None]
         if len(stated) > 1:
             raise invalid("a point, a box, a circle or a polygon, not several", field="box")
         if self.x is not None and self.y is not None:

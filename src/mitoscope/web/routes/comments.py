@@ -44,8 +44,10 @@ def comments(round_id: RoundId, slide_id: SlideId, state: StateHere, visitor: Vi
         found = store.comments_seen(connection, mine.sight, slide_id)
     return {
         "comments": [
-            described(Comment, one, cell=one.public_id, rater=one.rater_id, rater_name=one.rater)
-            for one in found
+            described(
+                Comment, comment, cell=comment.public_id, rater=comment.rater_id, rater_name=comment.rater
+            )
+            for comment in found
         ]
     }
 

@@ -97,7 +97,7 @@ def next_(
         mine = store.read_answers(connection, round_id, visitor.rater_id)
         standing = store.standing(row.terms.settings, gold, mine)
         known = {tile.id for tile in gold}
-        answered = known if for_gold else {one.tile_id for one in mine}
+        answered = known if for_gold else {answer.tile_id for answer in mine}
         found = None
         if for_gold or standing.state != "failed":
             first = known if standing.state == "testing" else set()

@@ -210,7 +210,7 @@ def confirm(round_id: RoundId, body: Confirm, state: StateHere, lead: LeadHere) 
     check_raters(state, body.raters)
 
     def act(connection: Any) -> ConfirmationAsked:
-        if body.name in {one.name for one in store.read_rounds(connection).values()}:
+        if body.name in {round_.name for round_ in store.read_rounds(connection).values()}:
             what = f"there is a round {body.name!r} already"
             raise Refusal(409, "conflict", what, mend="choose another name")
         asked = ask_confirmation(connection, row, body.name, tiles=body.tiles, seed=body.seed)

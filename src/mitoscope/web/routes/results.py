@@ -25,14 +25,14 @@ def results(state: StateHere, visitor: VisitorHere, slide: OptionalId = None) ->
     """Return the signed results that I may see, the newest first."""
     with state.store.reading() as connection:
         found = shown(connection, state, visitor, store.read_all_signed(connection, slide))
-    return {"results": [describe_signed(one) for one in found]}
+    return {"results": [describe_signed(result) for result in found]}
 
 
 def shown(
     connection: Any, state: AppState, visitor: store.Visitor, found: list[store.SignedResult]
 ) -> list[store.SignedResult]:
     """Return those results that somebody may see."""
-    return [outside(state, one) for one in found if store.sees_result(connection, visitor, one)]
+    return [outside(state, result) for result in found if store.sees_result(connection, visitor, result)]
 
 
 def outside(state: AppState, result: store.SignedResult) -> store.SignedResult:

@@ -192,7 +192,11 @@ def add(body: NewReview, state: StateHere, lead: LeadHere) -> ReviewOpened:
     check_raters(state, body.raters)
     found = _found(state, body)
     done = propose(state.store, body.name, found, model=body.model, bins=body.bins, threshold=body.threshold)
-    stated = {body.threshold} if body.threshold is not None else {threshold_of(one) for one in found.values()}
+    stated = (
+        {body.threshold}
+        if body.threshold is not None
+        else {threshold_of(candidates) for candidates in found.values()}
+    )
     threshold = stated.pop() if len(stated) == 1 else None
     above = "the thresholds of their searches" if threshold is None else f"{threshold:.3g}"
     detail = f"{len(done.cells)} candidates above {above}; {done.below} below are not shown"

@@ -200,12 +200,12 @@ class SearchQueue:
         Refusal
             If a slide is not there or cannot be read.
         """
-        chosen = next((one for one in self.models if one.name == model), None)
+        chosen = next((bundle for bundle in self.models if bundle.name == model), None)
         if chosen is None:
-            names = ", ".join(one.name for one in self.models)
+            names = ", ".join(bundle.name for bundle in self.models)
             raise ConfigError(f"no model of the name {model!r}", mend=f"there are {names}")
-        if point is not None and point not in (one.name for one in chosen.points):
-            names = ", ".join(one.name for one in chosen.points)
+        if point is not None and point not in (point_.name for point_ in chosen.points):
+            names = ", ".join(point_.name for point_ in chosen.points)
             raise ConfigError(f"{model} has no operating point {point!r}", mend=f"it has {names}")
         ids = list(slides)
         for slide_id in ids:
@@ -314,7 +314,9 @@ class SearchQueue:
         """Wait for a slide that waits, and note that it is at work."""
         with self._turn:
             while not self._is_closed:
-                waiting = (one for one in self._searches.values() if one.state is SearchState.WAITING)
+                waiting = (
+                    search for search in self._searches.values() if search.state is SearchState.WAITING
+                )
                 search = next(waiting, None)
                 if search is not None:
                     self._proposals = _Proposals()
