@@ -139,7 +139,7 @@ class ModelDescription(ManifestEntry):
     calibration : ScoreCalibration, optional
         Makes the scores of the last stage probabilities; the points are on what it gives.
     stain : StainRange, optional
-        How densely the training data were stained; a slide outside is told.
+        How densely the training data were stained; results note a slide outside of this range.
     training : tuple of TrainingSource
         All data that the weights have seen.
     metrics : tuple of Metric

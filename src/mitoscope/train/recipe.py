@@ -48,7 +48,7 @@ class BundleRecipe(Config):
     mpp_min, mpp_max : float
         Finest and coarsest slide (µm/px) for which detection makes sense.
     weights : bool
-        Add the weights by name, so that others can go on training from the bundle.
+        Add the weights by name, so that others can continue training from the bundle.
     """
 
     name: str = "unnamed"
