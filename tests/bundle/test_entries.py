@@ -262,7 +262,7 @@ def test_ends_the_wrong_way_round_are_refused() -> None:
 def test_a_calibration_without_the_share_of_figures_corrects_nothing() -> None:
     line = ScoreCalibration(slope=1.0, intercept=0.0, fitted_on="fields")
     assert line.prior_shift([0.1, 0.2]) is None
-    with pytest.raises(ValidationError, match="says nothing without"):
+    with pytest.raises(ValidationError, match="needs that of the calibration"):
         ScoreCalibration(
             slope=1.0,
             intercept=0.0,

@@ -371,7 +371,7 @@ def test_what_cannot_be_counted_is_one_line(tmp_path: Path) -> None:
     assert "no file with content" in count(tmp_path / "empty", status=2)
     results = tmp_path / "r.json"
     results.write_text('[{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.9}]')
-    assert "ids stand for" in count(results, status=2)
+    assert "its ids mean" in count(results, status=2)
 
 
 def test_a_table_of_raters_is_counted_as_the_study_that_it_is(tmp_path: Path) -> None:

@@ -174,5 +174,5 @@ def test_a_bundle_that_tells_no_kinds_apart_is_refused(field: Path, tiny: Module
     )
     status, text = _detect(field, tmp_path / "out", "--model", str(bundle.folder), "--subtype")
     assert status == 2
-    assert "tells no kinds of mitotic figures apart" in text
+    assert "does not distinguish kinds of mitotic figures" in text
     assert not (tmp_path / "out" / "field.csv").exists()

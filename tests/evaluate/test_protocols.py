@@ -229,7 +229,7 @@ def test_bad_input_is_refused() -> None:
         TUPAC.match([[0, 0]], [float("nan")], [])
     with pytest.raises(FormatError, match="got \\(1, 4\\); give the centres of the boxes"):
         TUPAC.match([[0, 0, 50, 50]], [1], [])
-    with pytest.raises(FormatError, match="for the truth, got \\(2,\\); one row a point"):
+    with pytest.raises(FormatError, match="for the truth, got \\(2,\\); one row per point"):
         TUPAC.match([[0, 0]], [1], [3, 4])
 
 

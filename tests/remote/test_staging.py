@@ -337,7 +337,7 @@ def test_an_unknown_protocol_and_a_bound_that_is_none_are_refused(
     with pytest.raises(MitoscopeError, match="several files that only its reader knows"):
         staging(tmp_path).hold(Location.parse("s3://bucket/slide.vms"))
     monkeypatch.setenv("MITOSCOPE_STAGING_GB", "much")
-    with pytest.raises(ConfigError, match=r"MITOSCOPE_STAGING_GB: 'much' is no number of gigabytes"):
+    with pytest.raises(ConfigError, match=r"MITOSCOPE_STAGING_GB: 'much' is not a number of gigabytes"):
         Staging.of_user()
     monkeypatch.setenv("MITOSCOPE_STAGING_GB", "2.5")
     monkeypatch.setenv("MITOSCOPE_STAGING", str(tmp_path))

@@ -228,7 +228,7 @@ def test_a_listing_that_is_none_is_refused(host: Host) -> None:
         published(77, url_base=host.url, patience=QUICK)
     for text in (b"{", b"[]", b'{"files": [{}]}'):
         host.files["/api/records/77"] = Served(text)
-        with pytest.raises(FormatError, match=r"no description of a record.*--no-checksums"):
+        with pytest.raises(FormatError, match=r"does not describe a record.*--no-checksums"):
             published(77, url_base=host.url, patience=QUICK)
     host.files["/api/records/77"] = Served(listing(("a", b"1")))
     host.busy = 1
