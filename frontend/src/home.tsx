@@ -1,11 +1,11 @@
 import { Inbox } from "lucide";
 import { useEffect, useState } from "preact/hooks";
 import { get } from "./api/request";
-import type { RaterWork, Round, WorkProgress } from "./api/types";
+import type { RaterWork, Result, Results, Round, WorkProgress } from "./api/types";
 import { AddSlides } from "./files/add-slides";
 import { summed, type Sum } from "./lead/works";
 import { Slides } from "./slides/slide-list";
-import { isLead, me, sayError } from "./state/session";
+import { isLead, me, sayError, slideOf } from "./state/session";
 import { Gauge } from "./ui/gauge";
 import { Icon } from "./ui/icon";
 import { KIND_ICONS, KIND_WORDS } from "./ui/kinds";
@@ -50,19 +50,21 @@ function Nothing() {
 /** One card a review, whose groups come one after the other, and one for every other round. */
 function Rounds({ rounds }: { rounds: readonly Round[] }) {
   const [rows, setRows] = useState<readonly RaterWork[]>([]);
+  const [results, setResults] = useState<readonly Result[]>([]);
   useEffect(() => {
     get<WorkProgress>("/api/my-progress").then((found) => setRows(found.rows), sayError);
+    if (rounds.some((round) => round.kind === "case review")) get<Results>("/api/results").then((found) => setResults(found.results), sayError);
   }, [rounds]);
   return (
     <ul class="cards">
       {together(rounds).map((group) => (
-        <RoundCard key={group[0]?.id} group={group} rows={rows} />
+        <RoundCard key={group[0]?.id} group={group} rows={rows} last={results.find((one) => group.some((round) => round.id === one.round))} />
       ))}
     </ul>
   );
 }
 
-function RoundCard({ group, rows }: { group: readonly Round[]; rows: readonly RaterWork[] }) {
+function RoundCard({ group, rows, last }: { group: readonly Round[]; rows: readonly RaterWork[]; last: Result | undefined }) {
   const isOver = (round: Round) => rows.some((row) => row.round === round.id && row.is_complete);
   const next = group.find((round) => !isOver(round)) ?? group[0];
   if (next === undefined) return null;
@@ -87,6 +89,11 @@ function RoundCard({ group, rows }: { group: readonly Round[]; rows: readonly Ra
           <Gauge done={sum.done} of={sum.of} unit={sum.unit} isEstimate={sum.is_estimate} left={sum.left_s} />
         ) : (
           <span class="soft">{next.slides.length === 1 ? "1 slide" : `${next.slides.length} slides`}</span>
+        )}
+        {last && (
+          <span class="soft">
+            Last signed: <b>{last.count.toLocaleString("en")}</b> in {last.area_mm2.toFixed(2)} mm² on <bdi class="clip">{slideOf(last.slide)?.name}</bdi>
+          </span>
         )}
         {group.length > 1 && (
           <span class="soft">

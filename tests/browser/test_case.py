@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,16 @@ def test_candidates_are_looked_at_judged_and_signed_and_a_correction_replaces(
     assert (by_id[first["id"]]["replaced_by"], by_id[second]["replaces"]) == (second, first["id"])
     assert by_id[second]["looked_at"]["looked"] == by_id[second]["looked_at"]["candidates"]
     shoot(page, "case-signed")
+    page.keyboard.press("Shift+H")
+    expect(page.locator(".film img").first).to_have_css("filter", re.compile("mitoscope-look"))
+    page.keyboard.press("Shift+H")
+    expect(page.locator(".film img").first).to_have_css("filter", "none")
+    page.keyboard.press("Alt+h")
+    signed = by_id[second]
+    expect(
+        page.get_by_text(f"Last signed: {signed['count']} in {signed['area_mm2']:.2f} mm²")
+    ).to_be_visible()
+    shoot(page, "home-signed")
 
 
 def test_a_missed_figure_is_added_by_a_click_counted_and_taken_back(clinic: Clinic, slides: Path) -> None:

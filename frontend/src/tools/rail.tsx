@@ -4,12 +4,17 @@ import { say } from "../ui/toast";
 import { capsOf, useCommands } from "../keys/commands";
 import type { StageTool } from "./stage-tool";
 
-/** Turn a tool on or off; of those that take the pointer the others go off. */
-export function toggle(tool: StageTool, all: readonly StageTool[]): void {
+/** A phone: what one tool asks covers half of the slide. */
+const NARROW = matchMedia("(max-width: 760px)");
+
+/** Turn a tool on or off; of those that take the pointer the others go off, on a phone of all that ask for something. */
+export function toggle(tool: StageTool, all: readonly StageTool[], isNarrow = NARROW.matches): void {
   if (tool.refusal) return say(`${tool.title}: ${tool.refusal}`);
   if (tool.act) return tool.act();
-  if (tool.takesPointer && !tool.isOn.value) {
-    for (const other of all) if (other.takesPointer) other.isOn.value = false;
+  if (!tool.isOn.value) {
+    for (const other of all) {
+      if ((tool.takesPointer && other.takesPointer) || (isNarrow && tool.Face && other.Face)) other.isOn.value = false;
+    }
   }
   tool.isOn.value = !tool.isOn.value;
 }

@@ -87,6 +87,7 @@ export function keepLook(): void {
   document.body.append(element("svg", { width: "0", height: "0", class: "unseen", "aria-hidden": "true" }, filter));
   effect(() => {
     filter.replaceChildren(...steps(look.value));
+    document.documentElement.dataset.look = filterOf(look.value) ? "changed" : "as it is"; // crops follow, by the style sheet
     localStorage.setItem(KEY, JSON.stringify(look.value));
   });
 }
