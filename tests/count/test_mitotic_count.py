@@ -199,7 +199,7 @@ def test_candidates_of_a_file_count_only_above_a_threshold_that_is_given() -> No
         ]
     )
     assert mitotic_count(mixed, mpp=MPP, slide_size=SLIDE).figures == 80
-    assert "The 30 candidates are not." in mitotic_count(mixed, mpp=MPP, slide_size=SLIDE).note
+    assert "Not counted: 30 candidates." in mitotic_count(mixed, mpp=MPP, slide_size=SLIDE).note
     assert mitotic_count(mixed, mpp=MPP, slide_size=SLIDE, threshold=0.35).figures == 30
 
 
@@ -241,7 +241,7 @@ def test_a_window_that_is_chosen_is_cut_off_at_the_slide() -> None:
 
 def test_a_gap_elsewhere_is_mentioned_where_more_figures_may_lie_in_it() -> None:
     large = BoxPx0(0, 25_000, 4000, 4000)
-    assert "1 mm² outside of the window could not be examined" in count(gaps=[large]).note
+    assert "1.00 mm² outside of the window could not be examined" in count(gaps=[large]).note
     # 32 µm × 32 µm hold no more than 7 figures, and few are known around it.
     small = BoxPx0(0, 29_000, 128, 128)
     assert count().count > 7 + 10

@@ -47,7 +47,7 @@ def test_unknown_names_are_refused_and_can_be_mapped(tmp_path: Path) -> None:
     mapping = LabelMapping.parse(["Zellteilung=mitotic figure", "Tubule=ignore"])
     truth = read_ground_truth(path, mapping=mapping)
     assert truth.counts() == {"mitotic figure": 1}
-    assert truth.notes == ("1 cells of ignored classes are left out",)
+    assert truth.notes == ("1 cell of ignored classes left out",)
 
 
 def test_rows_that_stand_twice_are_taken_once(tmp_path: Path) -> None:

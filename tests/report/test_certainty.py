@@ -13,8 +13,8 @@ from mitoscope.report import gather
 from mitoscope.report.certainty import write_certainty, write_density, write_grading
 from mitoscope.report.outputs import render_report
 from mitoscope.report.page import Grading
-from mitoscope.report.wording import say_expected, say_range, say_share
 from mitoscope.statistics import Interval
+from mitoscope.wording import say_expected, say_range, say_share
 
 from .reading import Reader
 from .runs import MANIFEST, bundle_of, paint_slide, run_on, scatter

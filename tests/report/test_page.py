@@ -19,8 +19,8 @@ from mitoscope.region import Region, SlideRegions
 from mitoscope.report import gather, page, render_report
 from mitoscope.report.page import css_string
 from mitoscope.report.sheets import borderline_rows, top_rows
-from mitoscope.report.wording import shown_name
 from mitoscope.slide import open_slide
+from mitoscope.wording import shown_name
 
 from .payloads import PAYLOADS
 from .reading import Reader

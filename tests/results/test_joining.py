@@ -154,6 +154,8 @@ def test_results_that_do_not_go_together_are_refused(
     _, bundle, other = folders
     with pytest.raises(ConfigError, match="two folders"):
         next(join_results([bundle]))
+    with pytest.raises(ConfigError, match="the results are those of"):
+        next(join_results([other, bundle, bundle.parent / "." / bundle.name]))
     with pytest.raises(ConfigError, match="3 weights for 2 folders"):
         next(join_results([bundle, other], settings=JoinSettings(weights=(1, 1, 1))))
     second = paint_slide(tmp_path / "second.png", size=(640, 480))

@@ -17,10 +17,10 @@ from mitoscope.exchange import read_study
 from mitoscope.exchange.result import write_result
 from mitoscope.geometry import SizePx
 from mitoscope.region import RegionKind, SlideRegions, join_outlines, outline
-from mitoscope.report.wording import say_area
 from mitoscope.slide import open_slide
 from mitoscope.store import Source
 from mitoscope.tissue import find_tissue
+from mitoscope.wording import say_area
 from tests.web.making import HEIGHT, WIDTH, Clinic, open_clinic, write_slide
 
 THRESHOLD = 0.387

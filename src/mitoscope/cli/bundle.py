@@ -36,6 +36,7 @@ from mitoscope.cli.options import (
 from mitoscope.cli.terminal import bundle_as_json, print_json, say
 from mitoscope.errors import ConfigError, OutputError
 from mitoscope.extras import how_to_install
+from mitoscope.wording import say_number
 
 if TYPE_CHECKING:
     from mitoscope.bundle import Bundle, Manifest, OperatingPoint, Origin, ScoreCalibration, Subtype, Verifier
@@ -94,7 +95,7 @@ def verify(bundle: _Name = None, as_json: JsonOption = False) -> None:
 
 def _passed(count: int, kind: str) -> str:
     noun = "point" if kind == "points" else "window"
-    return f"reproduces {count} {noun}{'' if count == 1 else 's'}"
+    return f"reproduces {say_number(count, noun)}"
 
 
 @app.command()
@@ -261,7 +262,7 @@ def _counted(fitted: FittedPoint) -> str:
     """Say how many were found, and how far that is from the truth."""
     score, bias, false = fitted.score, fitted.count_bias, fitted.false_per_mm2
     found = score.tp + score.fp
-    line = f"{found} detection{'' if found == 1 else 's'}, {bias.value:+.2f} a case"
+    line = f"{say_number(found, 'detection')}, {bias.value:+.2f} a case"
     line += "" if math.isnan(bias.low) else f" [{bias.low:+.2f}, {bias.high:+.2f}]"
     if false is None or math.isnan(false.value):
         return line
@@ -510,7 +511,7 @@ def _describe_subtype(subtype: Subtype | None) -> list[str]:
     head = f"tells {subtype.finds}s apart, on crops of {subtype.crop_px} px at {subtype.mpp:g} µm/px{views}"
     measured = [
         f"  {'':<14}{metric.name} {metric.value:.3f} [{metric.ci_low:.3f}, {metric.ci_high:.3f}]"
-        f" on {metric.dataset} ({metric.images} images)"
+        f" on {metric.dataset} ({say_number(metric.images, 'image')})"
         for metric in subtype.metrics
     ]
     return [f"  {'kinds':<14}{head}", *measured]
@@ -521,7 +522,8 @@ def _describe_shares(line: ScoreCalibration | None) -> list[str]:
         return []
     stated = f"{line.figures.share:.3f} of {line.figures.candidates:,} candidates in the calibration"
     if (own := line.laboratory) is not None:
-        stated += f"; {own.share:.3f} of {own.candidates:,} expected, without labels from {own.images} slides"
+        stated += f"; {own.share:.3f} of {own.candidates:,} expected, without labels from "
+        stated += say_number(own.images, "slide")
     return [f"  {'figures':<14}{stated}; slides with another share are corrected for it"]
 
 
@@ -555,7 +557,7 @@ def _describe(manifest: Manifest) -> list[str]:
     ]
     lines += [
         f"  {'score':<14}{metric.name} {metric.value:.3f} [{metric.ci_low:.3f}, {metric.ci_high:.3f}]"
-        f" on {metric.dataset} ({metric.images} images, protocol {metric.protocol})"
+        f" on {metric.dataset} ({say_number(metric.images, 'image')}, protocol {metric.protocol})"
         for metric in manifest.metrics
     ]
     lines += [f"  {'trained on':<14}{source.name} ({source.licence})" for source in manifest.training]

@@ -12,6 +12,7 @@ import typer
 from mitoscope.cli.options import JsonOption
 from mitoscope.cli.terminal import bundle_as_json, say
 from mitoscope.errors import ConfigError
+from mitoscope.wording import say_number
 
 if TYPE_CHECKING:
     from mitoscope.bundle import Manifest, Offer
@@ -94,7 +95,7 @@ def describe_offer(offer: Offer) -> list[str]:
     lines = [
         f"{manifest.source}: {manifest.summary}",
         f"  {'from':<12}{offer.address}",
-        f"  {'size':<12}{offer.size_bytes / 1e6:.1f} MB in {len(manifest.files)} files",
+        f"  {'size':<12}{offer.size_bytes / 1e6:.1f} MB in {say_number(len(manifest.files), 'file')}",
         f"  {'sha256':<12}{offer.fingerprint}",
         f"  {'finds':<12}{', '.join(manifest.labels)} ({kinds}) at {manifest.mpp:g} µm/px",
     ]

@@ -10,6 +10,7 @@ import typer
 
 from mitoscope.cli.options import JsonOption
 from mitoscope.cli.terminal import print_json
+from mitoscope.wording import say_number
 
 if TYPE_CHECKING:
     from mitoscope.report import CohortRow
@@ -56,5 +57,5 @@ def write_cohort(
     size = sum(path.stat().st_size for path in written)
     names = ", ".join(path.name for path in written)
     if not quiet:
-        typer.echo(f"{folder}: {len(rows):,} slides in {names} ({size / 1e6:.1f} MB)")
+        typer.echo(f"{folder}: {say_number(len(rows), 'slide')} in {names} ({size / 1e6:.1f} MB)")
     return written

@@ -31,6 +31,7 @@ from mitoscope.cli.options import (
     parse_mpp,
     parse_policy,
 )
+from mitoscope.wording import say_area
 
 if TYPE_CHECKING:
     from mitoscope.count import MitoticCount
@@ -174,7 +175,7 @@ def count(
 def _line(name: str, counted: MitoticCount, *, what: str) -> str:
     box = counted.box_px0
     line = (
-        f"{name}: mitotic count {counted.count} in {counted.area_mm2:.2f} mm²,"
+        f"{name}: mitotic count {counted.count} in {say_area(counted.area_mm2)},"
         f" {what} {box.width:.0f} × {box.height:.0f} px at {box.x:.0f}, {box.y:.0f}"
     )
     return f"{line}. {counted.note}" if counted.note else line

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mitoscope.errors import ConfigError
+from mitoscope.wording import say_area
 
 if TYPE_CHECKING:
     from mitoscope.count import Graded, GradingRule, MicroscopeField, MitoticCount
@@ -110,7 +111,7 @@ def describe_certainty(counted: MitoticCount) -> list[str]:
     if counted.corrected is not None:
         lines.append(f"corrected for choosing the fullest window: {counted.corrected:.1f}")
     if whole is not None and whole.per_mm2 is not None:
-        line = f"{whole.per_mm2:.3g} per mm² over {whole.area_mm2:.4g} mm² of {whole.within}"
+        line = f"{whole.per_mm2:.3g} per mm² over {say_area(whole.area_mm2 or 0.0)} of {whole.within}"
         if whole.interval is not None:
             ends = whole.interval
             line += f"; expected {whole.expected_per_mm2:.3g}, 95 % {ends.low:.3g} to {ends.high:.3g}"

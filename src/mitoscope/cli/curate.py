@@ -28,6 +28,7 @@ from mitoscope.cli.options import (
 )
 from mitoscope.cli.terminal import picked, print_json, print_table, say
 from mitoscope.progress import progress
+from mitoscope.wording import say_number
 
 if TYPE_CHECKING:
     from mitoscope.curation.review import ReviewState
@@ -86,7 +87,7 @@ def candidates(
     rows = [[f"{number} of {bins}", count] for number, count in done.bins.items()]
     print_table(f"Review {name!r}: candidates by score, high first", ("bin", "candidates"), rows)
     known = f"{done.below} not above the threshold, {done.known} known cells"
-    typer.echo(f"{done.found} detections, {known}; {len(done.cells)} candidates")
+    typer.echo(f"{say_number(done.found, 'detection')}, {known}; {say_number(len(done.cells), 'candidate')}")
 
 
 @app.command()
@@ -192,7 +193,7 @@ def answers(
         known = LabelSet(tuple(store.labels().values()))
         given = {cell: known.canonical(label) for cell, label in read_answers(labels).items()}
         new = answer(store, name, rater, given, third=third)
-    line = f"{len(given)} labels of {rater}, {new} of them new"
+    line = f"{say_number(len(given), 'label')} of {rater}, {new} of them new"
     say(
         {"study": str(study), "review": name, "rater": rater, "labels": len(given), "new": new}, line, as_json
     )

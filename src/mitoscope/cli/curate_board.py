@@ -25,6 +25,7 @@ from mitoscope.cli.options import (
 from mitoscope.cli.terminal import print_json, print_table
 from mitoscope.extras import how_to_install
 from mitoscope.progress import progress
+from mitoscope.wording import say_number
 
 if TYPE_CHECKING:
     from mitoscope.cluster import Executor
@@ -197,4 +198,4 @@ def _show(result: BoardResult, review: str | None, new: int, as_json: bool) -> N
     )
     typer.echo(picture or f"{result.folder}: no picture without --slides")
     if review is not None:
-        typer.echo(f"{new} cells new in the review {review!r}")
+        typer.echo(f"{say_number(new, 'cell')} new in the review {review!r}")

@@ -13,6 +13,7 @@ import typer
 from mitoscope.cli.options import DataOption, JsonOption
 from mitoscope.cli.terminal import grouped, picked, print_json, print_table, say
 from mitoscope.progress import progress
+from mitoscope.wording import say_number
 
 if TYPE_CHECKING:
     from mitoscope.experiments.datasets import Dataset, DatasetSurvey, Delivered
@@ -216,7 +217,7 @@ def _layout(dataset: Dataset) -> list[str]:
 
 def outcome_text(dataset: Dataset, got: Delivered, data: Path) -> str:
     """Return what became of a download."""
-    parts = [f"{len(got.received)} files fetched", f"{len(got.present)} were there"]
+    parts = [f"{say_number(len(got.received), 'file')} fetched", f"{len(got.present)} were there"]
     parts += [f"{got.unpacked} unpacked"] if got.unpacked else []
     parts += [f"{len(got.rejected)} did not come"] if got.rejected else []
     return f"{dataset.name}: {', '.join(parts)}; mitoscope data check {dataset.name} --data {data}"

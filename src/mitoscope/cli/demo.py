@@ -10,6 +10,7 @@ import typer
 from mitoscope.cli.options import SEED_MAX, JsonOption, parse_size
 from mitoscope.cli.terminal import say, summarise
 from mitoscope.progress import progress
+from mitoscope.wording import say_area, say_number
 
 if TYPE_CHECKING:
     from mitoscope.slide.synthetic import SyntheticSlideConfig
@@ -105,7 +106,7 @@ def synth(
     with progress(f"writing {out.name}", unit="tiles", decimals=0) as report:
         truth = write_slide(out, config, progress=report)
     figures = len(truth.points())
-    line = f"{out}: {width} × {height} px, {figures} mitotic figure{'' if figures == 1 else 's'}"
+    line = f"{out}: {width} × {height} px, {say_number(figures, 'mitotic figure')}"
     values = {"slide": str(out), "truth": [str(path) for path in truth_paths(out)], "figures": figures}
     say({**values, "size_px0": [width, height]}, line, as_json)
     if figures == 0 and max(density, hot_spot) > 0:
@@ -117,6 +118,6 @@ def _why_empty(config: SyntheticSlideConfig, tumour_area_mm2: float) -> str:
     if config.tissue_fraction == 0:
         return "a slide without tissue shows no mitotic figures; give a larger --tissue"
     return (
-        f"no mitotic figure on {tumour_area_mm2:.2f} mm² of carcinoma, so detection and evaluation have "
+        f"no mitotic figure on {say_area(tumour_area_mm2)} of carcinoma, so detection and evaluation have "
         "nothing to find; give a larger --size, --tissue, --density or --hot-spot, or another --seed"
     )

@@ -38,6 +38,7 @@ from mitoscope.cli.options import (
 )
 from mitoscope.cli.terminal import cohort_progress, error_as_json, print_json, shown, summarise
 from mitoscope.progress import progress
+from mitoscope.wording import say_number
 
 if TYPE_CHECKING:
     from mitoscope.infer import ListedSlide, SlideDone
@@ -354,7 +355,11 @@ def _close(through: Sequence[SlideDone], out: str, pages: Sequence[Path], *, as_
     )
     where = f"{'reports' if reports else 'results'} in {out}"
     names = ", ".join(path.name for path in pages)
-    typer.echo(shown(f"{len(through):,} slides: {', '.join(filter(None, parts))}; {where}, of all: {names}"))
+    typer.echo(
+        shown(
+            f"{say_number(len(through), 'slide')}: {', '.join(filter(None, parts))}; {where}, of all: {names}"
+        )
+    )
     for done in failed:
         typer.echo(f"failed: {shown(done.slide.shown)}", err=True)
 

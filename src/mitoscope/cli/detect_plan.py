@@ -15,6 +15,7 @@ from mitoscope.cli.terminal import error_as_json, print_json, shown
 from mitoscope.errors import MitoscopeError
 from mitoscope.geometry import BoxPx0
 from mitoscope.progress import duration
+from mitoscope.wording import say_area, say_number
 
 if TYPE_CHECKING:
     from mitoscope.infer import ListedSlide
@@ -69,12 +70,12 @@ def show_plan(listed: Sequence[ListedSlide], settings: ResultSettings, *, as_jso
             if one.error is None:
                 what = "would be fetched"
                 if one.mpp is not None:
-                    what = f"{one.tissue_mm2:.2f} mm² of tissue at {one.mpp:.4g} µm/px"
+                    what = f"{say_area(one.tissue_mm2)} of tissue at {one.mpp:.4g} µm/px"
                 typer.echo(shown(f"{one.slide.shown}: {what}, to {one.folder}"))
         about = "" if seconds is None else f", about {duration(seconds)} on this machine"
         n = len(planned) - len(failed)
         typer.echo(
-            f"would search {n:,} slide{'' if n == 1 else 's'}, {total_mm2:,.2f} mm² of tissue{about}; "
+            f"would search {say_number(n, 'slide')}, {say_area(total_mm2)} of tissue{about}; "
             "nothing was written"
         )
     for one in failed:

@@ -29,6 +29,7 @@ from mitoscope.cli.options import (
 )
 from mitoscope.cli.terminal import grouped, print_table, shown, table_width
 from mitoscope.errors import ConfigError
+from mitoscope.wording import say_number
 
 if TYPE_CHECKING:
     from mitoscope.evaluate import (
@@ -404,9 +405,9 @@ def _about(card: Scorecard) -> list[str]:
 
 def _headline(judged: Evaluation) -> list[str]:
     score, images, cases = judged.score, len(judged.images), len(judged.case_scores)
-    sizes = f"{images} image{'' if images == 1 else 's'}"
+    sizes = say_number(images, "image")
     if cases != images:
-        sizes += f" of {cases} case{'' if cases == 1 else 's'}"
+        sizes += f" of {say_number(cases, 'case')}"
     return [
         f"protocol {judged.protocol.name} ({judged.radius}), {sizes}",
         f"{judged.threshold_text} ({judged.threshold_source})",
@@ -469,7 +470,7 @@ def _notes(judged: Evaluation) -> list[str]:
     ]
     if judged.detections_outside or judged.figures_outside:
         lines.append(
-            f"not judged, outside of the examined area: {judged.detections_outside} detections,"
+            f"not judged, outside of the examined area: {say_number(judged.detections_outside, 'detection')},"
             f" {judged.figures_outside} true figures"
         )
     if judged.figures_not_searched:
@@ -494,7 +495,7 @@ def _comparison(compared: Comparison, other: Comparee) -> list[str]:
     score = other.evaluation.score
     lines = [
         f"compared with {other.path} ({other.evaluation.threshold_text}: {_counts(score)}),"
-        f" paired over {compared.cases} cases:"
+        f" paired over {say_number(compared.cases, 'case')}:"
     ]
     named = (
         ("precision", compared.precision),

@@ -10,6 +10,7 @@ import typer
 from mitoscope.cli.options import THREADS_MAX, ClusterOption, JsonOption
 from mitoscope.cli.terminal import print_json, print_table, say
 from mitoscope.progress import progress
+from mitoscope.wording import say_number
 
 app = typer.Typer(help="Run the tables and figures of the papers.", rich_markup_mode=None)
 
@@ -148,7 +149,8 @@ def run(
             )
             if not as_json:
                 typer.echo(outcome.table.to_markdown())
-                typer.echo(f"{outcome.folder}: {len(outcome.records)} cells, {duration(outcome.seconds)}")
+                cells = say_number(len(outcome.records), "cell")
+                typer.echo(f"{outcome.folder}: {cells}, {duration(outcome.seconds)}")
     if as_json:
         print_json({"experiments": done})
 

@@ -24,6 +24,7 @@ from mitoscope.cli.options import (
 from mitoscope.cli.store_figures import agreement, classes, consensus, examined, info
 from mitoscope.cli.terminal import picked, print_json, print_table, say, shown
 from mitoscope.progress import progress
+from mitoscope.wording import say_number
 
 if TYPE_CHECKING:
     from mitoscope.exchange import Incoming
@@ -197,7 +198,7 @@ def _print_mapping(done: dict[str, Any]) -> None:
     read_as = [f"{name!r} as {of!r}" for name, of in done["label_names"].items() if of not in (name, IGNORED)]
     ignored = [repr(name) for name, class_name in done["label_names"].items() if class_name == IGNORED]
     said = [f"read {', '.join(read_as)}"] if read_as else []
-    said += [f"left out {done['ignored']} cells of {', '.join(ignored)}"] if ignored else []
+    said += [f"left out {say_number(done['ignored'], 'cell')} of {', '.join(ignored)}"] if ignored else []
     if said:
         typer.echo(shown(f"{done['file']}: {'; '.join(said)}"))
 
@@ -290,7 +291,7 @@ def export(
         )
     left_out = write_study(part, out, known.name, options)
     counts = {"slides": len(part.slides), "cells": len(part.cells), "labels": len(part.events)}
-    said = ", ".join(f"{count} {what}" for what, count in counts.items())
+    said = ", ".join(say_number(count, what.removesuffix("s")) for what, count in counts.items())
     done = {"study": str(study), "format": known.name, "out": str(out), **counts, "left_out": list(left_out)}
     say(done, "\n".join([f"{out} written: {said}", *left_out]), as_json)
 
@@ -307,7 +308,7 @@ def _export_tiles(study: Path, out: Path, round_name: str | None, slides: Path |
             with progress("Tiles", unit="tiles") as report:
                 tiles = write_training_tiles(store, slides, out, name=round_name, progress=report)
     done = {"study": str(study), "format": TILES, "out": str(out), "tiles": tiles}
-    say(done, f"{out} written: {tiles} tiles", as_json)
+    say(done, f"{out} written: {say_number(tiles, 'tile')}", as_json)
 
 
 @app.command()
@@ -343,7 +344,8 @@ def verify(
     counts = picked(checked, "events", "cells", "versions")
     chain = checked.chain
     said: dict[str, Any] = {"rows": chain.rows, "sha256": None if chain.head is None else chain.head.sha256}
-    over = f"{checked.events} events, {checked.cells} cells and {checked.versions} versions"
+    over = f"{say_number(checked.events, 'event')}, {say_number(checked.cells, 'cell')} and "
+    over += say_number(checked.versions, "version")
     line = f"{study} is intact: {checked.invariants} checks over {over}"
     if chain.head is not None:
         line += f"; {chain.rows:,} rows are chained, head {chain.head.sha256}"

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mitoscope.progress import PLAIN_INTERVAL_S, duration, is_shown
+from mitoscope.wording import say_area, say_number
 
 if TYPE_CHECKING:
     from mitoscope.bundle import Bundle
@@ -192,23 +193,23 @@ def summarise(manifest: dict[str, Any]) -> str:
     search, count = manifest["search"], manifest["mitotic_count"]
     figures = search["mitotic_figures"]
     line = (
-        f"{manifest['slide']['name']}: {figures} mitotic figure{'' if figures == 1 else 's'}"
-        f" in {search['tissue_mm2']:.2f} mm² of tissue"
+        f"{manifest['slide']['name']}: {say_number(figures, 'mitotic figure')}"
+        f" in {say_area(search['tissue_mm2'])} of tissue"
     )
     if search["subtype"] is not None:
         kind = search["subtype"]
-        line += f", of these {kind['figures']} {kind['label']}{'' if kind['figures'] == 1 else 's'}"
+        line += f", of these {say_number(kind['figures'], kind['label'])}"
     if count["refused"] is not None:
         line += f"; {count['refused']}"
     elif count["count"] is not None:
-        line += f"; mitotic count {count['count']} in {count['area_mm2']:.2f} mm²"
-        line += "" if count["fits"] else f", of which {count['covered_mm2']:.2f} mm² are tissue"
+        line += f"; mitotic count {count['count']} in {say_area(count['area_mm2'])}"
+        line += "" if count["fits"] else f", of which {say_area(count['covered_mm2'])} are tissue"
     if (point := manifest["threshold"].get("point")) is not None:
         line += (
             f"; threshold {point['threshold']:.3f} (point {point['name']}, chosen on {point['chosen_on']})"
         )
     if search["gaps_px0"]:
-        line += f"; {search['gap_mm2']:.3g} mm² could not be read"
+        line += f"; {say_area(search['gap_mm2'])} could not be read"
     if search["stage"] == "verified":
         spent = manifest["timings"]
         line += f"; searched in {spent['wall_s']:.1f} s, verified in {spent['verify_wall_s']:.1f} s"

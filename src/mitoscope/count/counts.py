@@ -20,6 +20,7 @@ from mitoscope.notebook import ROWS_SHOWN, facts, table
 from mitoscope.region import SlideRegions
 from mitoscope.tissue import TissueMask
 from mitoscope.truth import Policy
+from mitoscope.wording import say_area, say_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +111,7 @@ class Counts(Sequence[tuple[str, MitoticCount]]):
             for name, each in self._counts[:ROWS_SHOWN]
         ]
         n = len(self)
-        return table(f"Mitotic counts of {n:,} slide{'' if n == 1 else 's'}", columns, rows, total=n)
+        return table(f"Mitotic counts of {say_number(n, 'slide')}", columns, rows, total=n)
 
 
 def count_html(counted: MitoticCount) -> str:
@@ -122,10 +123,10 @@ def count_html(counted: MitoticCount) -> str:
         ("without selection bias", None if counted.corrected is None else f"{counted.corrected:.1f}"),
         (
             "window",
-            f"{counted.area_mm2:.3g} mm² at {box.x:.0f}, {box.y:.0f} px, "
-            f"{counted.covered_mm2:.3g} mm² covered",
+            f"{say_area(counted.area_mm2)} at {box.x:.0f}, {box.y:.0f} px, "
+            f"{say_area(counted.covered_mm2)} covered",
         ),
-        ("on the whole slide", f"{counted.figures:,} figures"),
+        ("on the whole slide", say_number(counted.figures, "figure")),
         (
             "density",
             None

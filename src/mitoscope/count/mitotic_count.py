@@ -44,6 +44,7 @@ from mitoscope.region import Region, SlideRegions
 from mitoscope.statistics import CountDistribution
 from mitoscope.tissue import TissueMask
 from mitoscope.truth import SlideTruth
+from mitoscope.wording import say_area, say_part
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -329,7 +330,7 @@ def mitotic_count(
         corrected = _corrected(inside, wanted, extent, domain, splits=splits, shape=shape)
     graded = None
     if rule is not None:
-        too_small = "" if fits else f"the window holds {covered:.3g} of {requested:.3g} mm²"
+        too_small = "" if fits else f"the window holds {say_part(covered, requested)}"
         graded = Graded.of(rule, found.count, in_window, too_small=too_small, reason=reason)
     return MitoticCount(
         count=found.count,
@@ -547,7 +548,7 @@ def _refuse_gaps(window: Window, gaps: Sequence[BoxPx0], where: Region | None, m
     if area:
         box = window.box_px0
         raise IncompleteRunError(
-            f"no count: {area:.3g} mm² of the hot spot could not be examined",
+            f"no count: {say_area(area)} of the hot spot could not be examined",
             where=f"{origin and f'{origin}: '}hot spot at {box.x:.0f}, {box.y:.0f} px",
             mend="repair or rescan the slide, or outline a part without gaps with --tumour",
         )

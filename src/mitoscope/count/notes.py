@@ -13,6 +13,7 @@ from mitoscope.count.window import COVERED_MIN, Window
 from mitoscope.detections import Detections
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import is_candidate
+from mitoscope.wording import say_area, say_number, say_part
 
 FIGURE_SIDE_UM = 12.5
 """No two figures lie closer than the side of the box that labels one (50 px at 0.25 µm/px; CCMCT, CMC,
@@ -32,11 +33,11 @@ def place_notes(covered: float, area: float, requested: float, *, fits: bool, wi
         return []
     if area < COVERED_MIN * requested and within == "slide":
         return [
-            f"The slide is smaller than the window: {area:.3g} of {requested:.3g} mm² were counted over, so "
+            f"The slide is smaller than the window: {say_part(area, requested)} were counted over, so "
             "the number is not comparable with counts over the full area."
         ]
     return [
-        f"The window does not fit in the {within}: {covered:.3g} of {requested:.3g} mm² are {within}, so the "
+        f"The window does not fit in the {within}: {say_part(covered, requested)} are {within}, so the "
         "number is not comparable with counts over the full area."
     ]
 
@@ -46,7 +47,7 @@ def search_notes(threshold: float | None, size: SizePx | None, detections: Detec
     notes = []
     if threshold is None:
         left_out = sum(is_candidate(name) for name in detections.label.tolist())
-        besides = f" The {left_out} candidates are not." if left_out else ""
+        besides = f" Not counted: {say_number(left_out, 'candidate')}." if left_out else ""
         notes.append(f"No threshold is known: all that is called a mitotic figure is counted.{besides}")
     if size is None:
         notes.append("The size of the slide is not known: it is taken to end behind the last detection.")
@@ -59,7 +60,7 @@ def gap_notes(points: Points, found: HotSpot, gaps: Sequence[BoxPx0], mpp: Mpp) 
         return []
     area = sum(gap.area_mm2(mpp) for gap in gaps)
     return [
-        f"{area:.3g} mm² outside of the window could not be examined; the true hot spot may lie there, "
+        f"{say_area(area)} outside of the window could not be examined; the true hot spot may lie there, "
         "so the count may be too low."
     ]
 

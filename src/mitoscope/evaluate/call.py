@@ -21,6 +21,7 @@ from mitoscope.labels import LabelMapping
 from mitoscope.notebook import facts
 from mitoscope.statistics import REPEATS, Interval
 from mitoscope.truth import GroundTruth, Policy
+from mitoscope.wording import say_number
 
 
 @runtime_checkable
@@ -167,7 +168,7 @@ def evaluation_html(judged: Evaluation) -> str:
         ("average precision", _share(judged.average_precision, judged.average_precision_interval)),
         ("threshold", f"{judged.threshold_text.partition(' ')[2]} ({judged.threshold_source})"),
         ("protocol", f"{judged.protocol.name}: {judged.radius}"),
-        ("images", f"{n:,} ({cases:,} case{'' if cases == 1 else 's'})"),
+        ("images", f"{n:,} ({say_number(cases, 'case')})"),
         ("ground truth", judged.truth.source or None),
     ]
     return facts("Detections against ground truth", rows, notes=judged.truth.notes)

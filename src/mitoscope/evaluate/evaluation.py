@@ -43,6 +43,7 @@ from mitoscope.statistics import (
     sum_by,
 )
 from mitoscope.truth import GroundTruth, repeated_rows
+from mitoscope.wording import say_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,7 +207,7 @@ class Evaluation:
             f"{name} {'undefined' if value is None else format(value, '.3f')}"
             for name, value in (("F1", self.f1), ("precision", self.precision), ("recall", self.recall))
         )
-        return f"<Evaluation by {self.protocol.name}: {shares}, {len(self.images)} images>"
+        return f"<Evaluation by {self.protocol.name}: {shares}, {say_number(len(self.images), 'image')}>"
 
     @property
     def f1(self) -> float | None:

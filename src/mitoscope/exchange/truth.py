@@ -34,6 +34,7 @@ from mitoscope.store import (
     with_examined,
 )
 from mitoscope.truth import CROWD_THRESHOLD, GroundTruth, SlideTruth, TrueCells
+from mitoscope.wording import say_number
 
 STORE_MAGIC: Final = b"SQLite format 3\x00"
 _VERSION = re.compile(r"(?P<path>.+?)@(?P<variant>[^@/\\]+?)(?:@(?P<number>\d+))?")
@@ -163,8 +164,8 @@ def _of_file(
     left_out = len(sifted.cells) - len(study.cells)
     notes = [*study.notes, *truth.notes]
     twice = len(read.cells) - len(sifted.cells)
-    notes += [f"{left_out} cells of ignored classes are left out"] if left_out else []
-    notes += [f"{twice} cells of the file appear twice and were counted once"] if twice else []
+    notes += [f"{say_number(left_out, 'cell')} of ignored classes left out"] if left_out else []
+    notes += [f"{say_number(twice, 'repeated cell')} of the file taken once"] if twice else []
     earlier = sum(entry.is_earlier for entry in sifted.quarantine)
     notes += (
         [f"{earlier} annotations that were in quarantine when the file was written are not in it"]
@@ -236,7 +237,7 @@ def _of_table(path: Path, mapping: LabelMapping) -> GroundTruth:
         _slide_truth(image, _cells(rows, class_of), all_rows[image]) for image, rows in rows_of.items()
     )
     ignored = sum(count for name, count in counts.items() if class_of[name] == IGNORED)
-    notes = (f"{ignored} cells of ignored classes are left out",) if ignored else ()
+    notes = (f"{say_number(ignored, 'cell')} of ignored classes left out",) if ignored else ()
     return GroundTruth(slides, path.name, mapping.classes, None, class_of, notes)
 
 

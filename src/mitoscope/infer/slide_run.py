@@ -23,6 +23,7 @@ from mitoscope.region import Region
 from mitoscope.slide import SlideInfo
 from mitoscope.statistics import PriorShift
 from mitoscope.tissue import Focus, TissueMask
+from mitoscope.wording import say_area, say_number
 
 Status = Literal["complete", "complete_with_gaps"]
 
@@ -191,7 +192,7 @@ class SlideFindings(ABC):
     def __repr__(self) -> str:
         return (
             f"<{type(self).__name__} of {self.slide.name}: {len(self.figures)} mitotic figures, "
-            f"{len(self.detections)} candidates, {self.tissue_mm2:.2f} mm² of tissue>"
+            f"{say_number(len(self.detections), 'candidate')}, {say_area(self.tissue_mm2)} of tissue>"
         )
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mitoscope.count import AID
 from mitoscope.report.findings import Findings
 from mitoscope.report.page import Fact, GradeRow, Grading
-from mitoscope.report.wording import say_area, say_expected, say_range, say_share
+from mitoscope.wording import say_area, say_expected, say_range, say_share
 
 _EXPECTED = (
     "The expected number is the sum of the probabilities of all candidates, those below the threshold too. "

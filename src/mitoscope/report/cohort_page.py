@@ -27,8 +27,8 @@ from mitoscope.report.outliers import rank
 from mitoscope.report.outputs import SUFFIXES
 from mitoscope.report.page import Fact, templates
 from mitoscope.report.quality import BLURRED_SHARE, FLAGS
-from mitoscope.report.wording import plural, say_area, shown_name
 from mitoscope.tissue import BLURRED
+from mitoscope.wording import plural, say_area, shown_name
 from mitoscope.written import refuse_foreign
 
 SLIDES_MAX: Final = 2000

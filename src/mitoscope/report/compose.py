@@ -17,8 +17,8 @@ from mitoscope.report.page import Fact, Headline, Note, Page, Step
 from mitoscope.report.pictures import PagePicture, data_uri
 from mitoscope.report.plots import draw_density_map, draw_histogram
 from mitoscope.report.sheets import borderline_sheets, top_sheet
-from mitoscope.report.wording import plural, say_area, say_hpf, say_rate, say_size, say_threshold
 from mitoscope.slide import Slide, SlideInfo
+from mitoscope.wording import plural, say_area, say_hpf, say_rate, say_size, say_threshold
 
 _CAPTION = (
     "The window with most mitotic figures (blue) and the figures in it (rings). Numbers are ranks by score: "

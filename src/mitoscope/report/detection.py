@@ -38,6 +38,7 @@ from mitoscope.report.findings import gather
 from mitoscope.report.outputs import FORMATS, render_report, write_outputs
 from mitoscope.slide import Slide, read_thumbnail
 from mitoscope.slide.showing import THUMBNAIL_PX, opened, plot_detections
+from mitoscope.wording import say_area
 from mitoscope.written import cache_folder, keep_seals
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class DetectionResult(SlideRun):
             picture = ""
         try:
             counted = self.count()
-            count = f"{counted.count} in {counted.covered_mm2:.3g} mm²"
+            count = f"{counted.count} in {say_area(counted.covered_mm2)}"
         except (ColourError, IncompleteRunError) as error:
             count = error.what
         manifest = self.bundle.manifest
@@ -175,8 +176,8 @@ class DetectionResult(SlideRun):
             ("mitotic figures", len(self.figures)),
             ("mitotic count", count),
             ("candidates", len(self.detections)),
-            ("tissue searched", f"{self.tissue_mm2:.2f} mm²"),
-            ("could not be read", f"{self.gap_mm2:.2f} mm²" if self.gaps else None),
+            ("tissue searched", say_area(self.tissue_mm2)),
+            ("could not be read", say_area(self.gap_mm2) if self.gaps else None),
             ("threshold", f"{self.threshold:.3g} ({self.threshold_source})"),
             ("detector", f"{manifest.name} {manifest.version}"),
             ("resolution", f"{self.slide.mpp.mean:.4g} µm/px ({self.slide.mpp_source})"),

@@ -19,7 +19,7 @@ from mitoscope import figure
 from mitoscope.report.close_up import CloseUp
 from mitoscope.report.overview import SlideOverview
 from mitoscope.report.pictures import PagePicture
-from mitoscope.report.wording import shown_name
+from mitoscope.wording import shown_name
 
 _STYLE = "report.css.j2"
 _PAGE = "report.html.j2"

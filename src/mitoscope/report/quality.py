@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from mitoscope.report.findings import Findings
-from mitoscope.report.wording import say_area, say_share
 from mitoscope.slide import MPP_TIMES_POWER, POWER_TOLERANCE
+from mitoscope.wording import say_area, say_share
 
 BLURRED_SHARE: Final = 0.25
 """Share of fields out of focus from which a slide is flagged: one field may lie on a fold or in mucus."""

@@ -11,8 +11,8 @@ from mitoscope.geometry import BoxPx
 from mitoscope.report.findings import Findings
 from mitoscope.report.page import Crop, Sheet
 from mitoscope.report.pictures import PagePicture, picture
-from mitoscope.report.wording import plural, say_score, say_threshold
 from mitoscope.slide import Plane, Slide
+from mitoscope.wording import plural, say_score, say_threshold
 
 CROP_SIDE_PX = 128
 """Side of a crop in plane px."""

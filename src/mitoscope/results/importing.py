@@ -22,6 +22,7 @@ from mitoscope.results.placing import place
 from mitoscope.results.settings import ImportSettings, probabilities
 from mitoscope.slide import SlideInfo, open_slide
 from mitoscope.tissue import find_tissue, measure_focus
+from mitoscope.wording import say_number
 from mitoscope.written import sha256_file
 
 UNNAMED: Final = "no class"
@@ -88,7 +89,7 @@ def import_findings(
     searched = (x >= region.x) & (x <= region.right) & (y >= region.y) & (y <= region.bottom)
     notes = [*own.notes, *placed.notes]
     if left := int((placed.inside & ~searched).sum()):
-        notes.append(f"{left:,} findings lie outside of the part that was searched and are left out")
+        notes.append(f"{say_number(left, 'finding')} outside of the part that was searched left out")
     detections, names = _named(
         own, placed.points_px0, placed.inside & searched, mapping or LabelMapping(), asked, file
     )
@@ -213,7 +214,7 @@ def _name_notes(names: Mapping[str, str], own: ForeignFindings) -> list[str]:
         if of == IGNORED
     }
     if left:
-        total = f"{sum(left.values()):,} findings"
+        total = say_number(sum(left.values()), "finding")
         shown = joined_words([f"{name} ({count:,})" for name, count in list(left.items())[:_NAMED_MOST]])
         notes.append(f"{total} of other classes are left out: {shown}")
     told = [

@@ -8,6 +8,7 @@ score, and the score the mean by weight, to which a detector that found nothing 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from mitoscope.results.given import GivenFindings, Source, joined_words
 from mitoscope.results.settings import JoinSettings
 from mitoscope.slide import Level, SlideInfo, open_slide
 from mitoscope.tissue import Focus, TissueMask
+from mitoscope.wording import say_number
 
 _MEND: Final = "repeat the detection or the import"
 
@@ -81,8 +83,8 @@ def join_results(
     Raises
     ------
     ConfigError
-        If there are fewer than two folders, weights do not go with them, a folder holds results of several
-        detectors, or a slide is missing in one of them.
+        If there are fewer than two folders, two hold the same results, weights do not go with them, a folder
+        holds results of several detectors, or a slide is missing in one of them.
     FormatError
         If a result is damaged, or two are of different files of one name.
     """
@@ -126,8 +128,15 @@ def _manifests(folder: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
     return found
 
 
-def _common(found: Sequence[Mapping[str, object]], folders: Sequence[Path], *, leave_out: bool) -> list[str]:
+def _common(
+    found: Sequence[Mapping[str, tuple[Path, dict[str, Any]]]], folders: Sequence[Path], *, leave_out: bool
+) -> list[str]:
     everywhere = set.intersection(*(set(each) for each in found))
+    for (first, one), (second, other) in itertools.combinations(zip(found, folders, strict=True), 2):
+        if everywhere and all(first[name][1] == second[name][1] for name in everywhere):
+            raise ConfigError(
+                f"the results are those of {one}", where=other, mend="name the results of another detector"
+            )
     missing = sorted(set().union(*found) - everywhere)
     if missing and not leave_out:
         without = next(folder for folder, each in zip(folders, found, strict=True) if missing[0] not in each)
@@ -327,7 +336,7 @@ class Fused:
             for place, name in enumerate(names)
         ]
         together = int((times == len(names)).sum())
-        return (f"{len(times):,} findings: {together:,} by all, {', '.join(alone)}",)
+        return (f"{say_number(len(times), 'finding')}: {together:,} by all, {', '.join(alone)}",)
 
 
 def fuse(

@@ -18,6 +18,7 @@ from mitoscope.notebook import ROWS_SHOWN, facts, picture_of, table
 from mitoscope.slide.opening import open_slide
 from mitoscope.slide.plane import Plane, read_thumbnail
 from mitoscope.slide.slide import Slide
+from mitoscope.wording import say_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -175,7 +176,7 @@ def plot_crops(
 def detections_html(found: Detections) -> str:
     """Return the first detections as an HTML table under one line of what was searched."""
     searched = found.searched
-    parts = [f"{len(found):,} detection{'' if len(found) == 1 else 's'}"]
+    parts = [say_number(len(found), "detection")]
     if searched.threshold is not None:
         figures = int((found.score > searched.threshold).sum())
         share = "all" if figures == len(found) else f"{figures:,}"
@@ -193,7 +194,7 @@ def detections_html(found: Detections) -> str:
 
 
 def _number(points: NDArray[np.float64], what: str) -> str:
-    return f"{len(points):,} {what}{'' if len(points) == 1 else 's'}"
+    return say_number(len(points), what)
 
 
 def _frame(axes: Axes, width: float, height: float) -> None:

@@ -80,7 +80,8 @@ class CountDistribution:
     def mean_interval(self, level: float = LEVEL) -> Interval:
         """Return the central interval of the mean of which the number is one Poisson sample.
 
-        It joins both: how unsure the number is, and how much a sample of this size varies by chance.
+        It joins both: how unsure the number is, and how much a sample of this size varies by chance. Where
+        there is nothing to be counted the lower end is 0, as Brown, Cai and DasGupta set it.
         """
         from scipy import special  # slow to load, and seldom needed
 
@@ -93,7 +94,8 @@ class CountDistribution:
             middle = (low + high) / 2
             below = self.shares @ special.gammainc(shapes[:, None], middle[None, :])
             low, high = np.where(below < wanted, middle, low), np.where(below < wanted, high, middle)
-        return Interval(*((low + high) / 2).tolist())
+        least, most = ((low + high) / 2).tolist()
+        return Interval(0.0 if self.interval(level).high == 0 else least, most)
 
     def share_between(self, first: int, last: int | None) -> float:
         """Return the probability of a number from ``first`` to ``last``, both included; None: without end."""

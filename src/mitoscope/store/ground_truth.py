@@ -30,6 +30,7 @@ from mitoscope.truth import (
     agreed_classes,
     last_opinions,
 )
+from mitoscope.wording import say_number
 
 
 def agreed_of(
@@ -116,14 +117,14 @@ def ground_truth_of(
         drawn = [region for region in study.regions if region.slide == place]
         slides.append(slide_truth(slide, cells, regions_of(drawn, slide)))
     left_out = int((live & ~kept).sum())
-    notes = [f"{left_out} cells of ignored classes are left out"] if left_out else []
+    notes = [f"{say_number(left_out, 'cell')} of ignored classes left out"] if left_out else []
     notes += outline_notes(study.quarantine)
     models = [place for place, rater in enumerate(study.raters) if rater.kind is RaterKind.MODEL]
     by_people = np.zeros(len(study.cells), np.bool_)
     by_people[study.events.cell[(study.events.label >= 0) & ~np.isin(study.events.rater, models)]] = True
     by_models_alone = int((labelled & ~study.cells.deleted & ~by_people).sum())
     if by_models_alone:
-        notes.append(f"{by_models_alone} cells that only models have labelled are no part of it")
+        notes.append(f"without {say_number(by_models_alone, 'cell')} that only models have labelled")
     classes = known.classes if mapping is not None else study.labels
     return GroundTruth(tuple(slides), source, classes, policy, class_of, tuple(notes))
 

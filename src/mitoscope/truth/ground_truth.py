@@ -19,6 +19,7 @@ from mitoscope.region import SlideRegions
 from mitoscope.truth.agreement import Policy
 from mitoscope.truth.examined import ExaminedArea, examined_of
 from mitoscope.truth.splits import SIDES, Side, SlideSplit, check_leaks
+from mitoscope.wording import say_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +270,9 @@ class GroundTruth:
         )
 
     def __repr__(self) -> str:
-        cells = f"{sum(len(slide.cells) for slide in self.slides)} cells, {self.n_figures} mitotic figures"
-        return f"<GroundTruth {self.source}: {len(self)} slides, {cells}>"
+        cells = f"{say_number(sum(len(slide.cells) for slide in self.slides), 'cell')}, "
+        cells += say_number(self.n_figures, "mitotic figure")
+        return f"<GroundTruth {self.source}: {say_number(len(self), 'slide')}, {cells}>"
 
     def __iter__(self) -> Iterator[SlideTruth]:
         return iter(self.slides)
@@ -347,7 +349,7 @@ class GroundTruth:
         if not left_out:
             return self
         slides = tuple(replace(slide, cells=cells) for slide, cells, _ in thinned)
-        note = f"{left_out} rows of the ground truth appear twice and were counted once"
+        note = f"{say_number(left_out, 'repeated row')} of the ground truth taken once"
         return replace(self, slides=slides, notes=(*self.notes, note))
 
     @cached_property

@@ -24,6 +24,7 @@ from mitoscope.web.forms import (
     described,
 )
 from mitoscope.web.refusal import invalid
+from mitoscope.wording import say_area
 
 AREA_MAX_MM2 = 100.0
 """Of a window: forty times that of ten high-power fields."""
@@ -186,7 +187,7 @@ class CountedOver(Body):
             number, diameter = self.fields.number, self.fields.diameter_mm
             area = number * MicroscopeField(diameter).area_mm2
             if area > AREA_MAX_MM2:
-                raise invalid(f"{area:.3g} mm² are more than {AREA_MAX_MM2:g}", field="fields")
+                raise invalid(f"{say_area(area)} are more than {AREA_MAX_MM2:g}", field="fields")
             rule = replace(rule, area_mm2=area, fields=(number, diameter))
         if self.aspect is not None:
             rule = replace(rule, aspect=Aspect.parse(self.aspect))

@@ -34,6 +34,7 @@ from mitoscope.region import SlideRegions
 from mitoscope.slide import SlideInfo
 from mitoscope.store import CaseWork, DrawnRegion, ModelSearch, SeenCells, Terms
 from mitoscope.tissue import TissueMask
+from mitoscope.wording import say_area
 
 SQUARE_UM = 128.0
 """Side of the squares in which it is kept what was seen: a window of ten high-power fields has some 150."""
@@ -165,7 +166,7 @@ class CaseRule:
         if self.grading is None or self.area_mm2 == self.grading.area_mm2:
             return ""
         scheme, area = self.grading.scheme.name, self.grading.area_mm2
-        return f"{scheme} counts over {area:.3g} mm², not over {self.area_mm2:.3g} mm²"
+        return f"{scheme} counts over {say_area(area)}, not over {say_area(self.area_mm2)}"
 
     def window(self, info: SlideInfo) -> SizePx:
         """Return the size of the window in level-0 pixels; a rectangle is no larger than the slide."""

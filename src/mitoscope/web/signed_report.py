@@ -31,7 +31,11 @@ from mitoscope.report.page import (
 )
 from mitoscope.report.pictures import Rectangle
 from mitoscope.report.sheets import read_crop
-from mitoscope.report.wording import (
+from mitoscope.slide import Slide
+from mitoscope.statistics import Interval
+from mitoscope.store import SignedResult
+from mitoscope.tissue import TissueMask
+from mitoscope.wording import (
     plural,
     say_area,
     say_expected,
@@ -42,10 +46,6 @@ from mitoscope.report.wording import (
     say_size,
     say_threshold,
 )
-from mitoscope.slide import Slide
-from mitoscope.statistics import Interval
-from mitoscope.store import SignedResult
-from mitoscope.tissue import TissueMask
 
 SHEET_MAX = 48
 """Crops of one sheet: six rows of eight."""

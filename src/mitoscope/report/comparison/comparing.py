@@ -53,6 +53,7 @@ from mitoscope.report.comparison.contestants import (
 from mitoscope.report.comparison.wording import measure_rows, measures_of
 from mitoscope.statistics import REPEATS
 from mitoscope.truth import GroundTruth
+from mitoscope.wording import say_number
 from mitoscope.written import refuse_foreign
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ class Compared:
 
     def __repr__(self) -> str:
         ranked = ", ".join(f"{entry.rank}. {entry.name}" for entry in self.scoreboard.entries)
-        return f"<Compared by {self.contest.rank_by}: {ranked}; {len(self.scoreboard.images)} images>"
+        images = say_number(len(self.scoreboard.images), "image")
+        return f"<Compared by {self.contest.rank_by}: {ranked}; {images}>"
 
     def _repr_html_(self) -> str:
         names = [entry.name for entry in self.scoreboard.entries]
@@ -507,7 +509,9 @@ def _notes(
         if judged.chosen_threshold is None and judged.threshold_source.startswith("default"):
             notes.append(f"{entry.name} states no threshold: all its detections count; --threshold sets one")
         if judged.duplicates:
-            notes.append(f"{entry.name}: {judged.duplicates} detections exactly on another, each judged")
+            notes.append(
+                f"{entry.name}: {say_number(judged.duplicates, 'detection')} exactly on another, each judged"
+            )
         if not any(len(found) for found in same.found[entry.name].values()):
             notes.append(f"{entry.name} found nothing on any image")
     kinds = {entry.name: _classes(same.found[entry.name]) for entry in entries}

@@ -23,7 +23,7 @@ from mitoscope.report.comparison.wording import (
 )
 from mitoscope.report.page import render
 from mitoscope.report.pictures import PagePicture, data_uri
-from mitoscope.report.wording import say_area
+from mitoscope.wording import say_area
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

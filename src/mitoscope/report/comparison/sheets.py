@@ -16,8 +16,8 @@ from mitoscope.geometry import Mpp
 from mitoscope.report.page import Crop, Sheet
 from mitoscope.report.pictures import PagePicture
 from mitoscope.report.sheets import crop_side_um, read_crop
-from mitoscope.report.wording import plural, say_score
 from mitoscope.slide import Slide, open_slide
+from mitoscope.wording import plural, say_score
 
 SHOWN_MAX: Final = 16
 """Crops of a sheet: two rows of eight."""

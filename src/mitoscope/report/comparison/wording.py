@@ -14,7 +14,7 @@ from mitoscope.evaluate import (
     Scoreboard,
     Value,
 )
-from mitoscope.report.wording import plural
+from mitoscope.wording import plural
 
 COUNT_TITLES: Final = {
     COUNT_ERROR: "count: absolute error",

@@ -29,6 +29,7 @@ from mitoscope.web.forms import Action, Body, Box, Coordinate, Done, Id, RoundId
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.crowd import BOXES_MAX, TILE_ID, crowd_task
 from mitoscope.web.state import AppState, LeadHere, StateHere, assignment, done_once
+from mitoscope.wording import say_number
 
 router = APIRouter()
 TILES_MAX = 5000
@@ -138,7 +139,7 @@ def add(round_id: RoundId, body: NewTiles, state: StateHere, lead: LeadHere) -> 
     def act(connection: Any) -> TilesAdded:
         added = store.add_tiles(connection, new)
         if added:
-            _note(connection, lead, store.ActivityKind.TILES_ADDED, row, detail=f"{added} tiles")
+            _note(connection, lead, store.ActivityKind.TILES_ADDED, row, detail=say_number(added, "tile"))
         return {
             "tiles": added,
             "gold": sum(one.gold is not None for one in new),

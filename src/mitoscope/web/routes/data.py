@@ -24,6 +24,7 @@ from mitoscope.store import Policy
 from mitoscope.web.forms import NAME_MAX, Action, Answer, Body, Done, Name, Text, described
 from mitoscope.web.refusal import invalid
 from mitoscope.web.state import AppState, ComparerHere, LeadHere, StateHere, done_once
+from mitoscope.wording import say_number
 
 router = APIRouter()
 CONTENT_MAX = 15 << 20
@@ -259,7 +260,8 @@ def import_(body: FileImport, state: StateHere, lead: LeadHere) -> Imported:
             report = store.ingest_study(
                 connection, found.study, found.source, join_within_um=body.join_within_um
             )
-            detail = f"{report.cells} cells, {report.labels} labels, {report.regions} regions"
+            counts = {"cell": report.cells, "label": report.labels, "region": report.regions}
+            detail = ", ".join(say_number(n, noun) for noun, n in counts.items())
             store.write_activity(
                 connection, lead.rater_id, store.ActivityKind.IMPORTED, safe_name(body.name), detail=detail
             )

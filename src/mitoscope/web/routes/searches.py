@@ -22,6 +22,7 @@ from mitoscope.web.routes.rounds import check_raters
 from mitoscope.web.searching import SearchState
 from mitoscope.web.signed_report import policy_of
 from mitoscope.web.state import AppState, ComparerHere, LeadHere, StateHere, done_once
+from mitoscope.wording import say_number
 
 router = APIRouter()
 SLIDES_MAX = 20_000
@@ -168,7 +169,7 @@ def _changed(
     def note(connection: Any) -> QueueChanged:
         names = [slide.name for id_, slide in store.read_slides(connection).items() if id_ in set(slides)]
         if names:
-            subject = names[0] if len(names) == 1 else f"{len(names)} slides"
+            subject = names[0] if len(names) == 1 else say_number(len(names), "slide")
             kind = store.ActivityKind.SEARCH_CHANGED
             store.write_activity(connection, lead.rater_id, kind, subject, detail=said)
         return QueueChanged(searches=found, is_repeated=False)

@@ -9,6 +9,7 @@ from typing import Any
 from mitoscope.bundle.importing.foreign import ForeignNetwork, Tensor
 from mitoscope.bundle.origin import Interface
 from mitoscope.errors import BundleError
+from mitoscope.wording import say_number
 
 Value = Any
 """A tensor of the graph that is being built; onnxscript does not say what its operators return."""
@@ -128,7 +129,7 @@ def wrong_classes(tensor: Tensor, has: int, interface: Interface, where: str) ->
     """Return the error for another number of classes than was stated."""
     named = ", ".join(interface.classes)
     return BundleError(
-        f"{tensor} has {has} class{'' if has == 1 else 'es'}, {len(interface.classes)} are named ({named})",
+        f"{tensor} has {say_number(has, 'class')}, {len(interface.classes)} are named ({named})",
         where=where,
         mend="name all of them in their order: --classes A,B,...",
     )

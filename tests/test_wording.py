@@ -2,10 +2,11 @@
 
 import pytest
 
-from mitoscope.report.wording import (
+from mitoscope.wording import (
     plural,
     say_area,
     say_hpf,
+    say_number,
     say_rate,
     say_score,
     say_size,
@@ -50,6 +51,11 @@ def test_score_and_plural() -> None:
     assert say_score(0.99951) == "1.000"
     assert plural(1, "figure") == "figure"
     assert plural(0, "figure") == "figures"
+    assert [say_number(1, "study"), say_number(2, "study"), say_number(1200, "class")] == [
+        "1 study",
+        "2 studies",
+        "1,200 classes",
+    ]
 
 
 def test_names_lose_what_cannot_be_shown() -> None:

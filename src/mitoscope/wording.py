@@ -1,4 +1,4 @@
-"""Numbers and sentences of the report."""
+"""Numbers as the user reads them, on the terminal, in notes, on the page of a signature and in reports."""
 
 from __future__ import annotations
 
@@ -19,14 +19,40 @@ def shown_name(name: str) -> str:
 
 def plural(n: int, singular: str) -> str:
     """Return the noun that goes with a number."""
-    return singular if n == 1 else f"{singular}s"
+    if n == 1:
+        return singular
+    if singular.endswith("y"):
+        return f"{singular[:-1]}ies"
+    return f"{singular}es" if singular.endswith("s") else f"{singular}s"
+
+
+def say_number(n: int, singular: str) -> str:
+    """Return a number with its noun.
+
+    >>> say_number(1, "slide"), say_number(1200, "class")
+    ('1 slide', '1,200 classes')
+    """
+    return f"{n:,} {plural(n, singular)}"
 
 
 def say_area(area_mm2: float) -> str:
     """Return an area with at least three significant digits and its unit."""
+    return f"{_area(area_mm2)} mm²"
+
+
+def say_part(part_mm2: float, whole_mm2: float) -> str:
+    """Return a part of an area.
+
+    >>> say_part(0.06144, 2.37)
+    '0.0614 of 2.37 mm²'
+    """
+    return f"{_area(part_mm2)} of {say_area(whole_mm2)}"
+
+
+def _area(area_mm2: float) -> str:
     if area_mm2 >= 100:
-        return f"{area_mm2:,.0f} mm²"
-    return f"{area_mm2:.2f} mm²" if area_mm2 >= 1 else f"{area_mm2:.3g} mm²"
+        return f"{area_mm2:,.0f}"
+    return f"{area_mm2:.2f}" if area_mm2 >= 1 else f"{area_mm2:.3g}"
 
 
 def say_hpf(area_mm2: float) -> str:
