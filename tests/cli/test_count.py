@@ -396,3 +396,21 @@ def test_every_file_of_a_result_is_imported_as_that_result(tmp_path: Path, suffi
         store.import_study(read_study(path), source=Source(path.name))
     (counted,) = [counted for _, counted in count_slides(tmp_path / "study.mito")]
     assert counted.count == 1
+
+
+def test_a_threshold_applies_to_every_file_that_has_scores(tmp_path: Path) -> None:
+    boxes = [{"id": n, "image_id": 1, "category_id": 1, "bbox": [100 * n, 9, 50, 50]} for n in range(1, 5)]
+    document = {
+        "images": [{"id": 1, "file_name": "a.tif", "width": 4000, "height": 4000}],
+        "categories": [{"id": 1, "name": "mitosis"}],
+        "annotations": [one | {"score": 0.2 * place} for place, one in enumerate(boxes)],
+    }
+    coco = write(tmp_path / "a.json", json.dumps(document))
+    rows = [f"a.tif,{x},34,{score}" for x, score in ((125, 0), (225, 0.2), (325, 0.4), (425, 0.6))]
+    table = write(tmp_path / "p.csv", "slide,x_px0,y_px0,confidence", *rows)
+    for path in (coco, table):
+        found = count(path, "--mpp", 0.25, "--threshold", 0.3)
+        assert [one["count"] for one in found.values()] == [2]
+    assert count(coco, "--mpp", 0.25)["a.tif"]["count"] == 4  # as a ground truth with its agreement
+    labels = write(tmp_path / "t.csv", "image,x,y,label", "a,1,1,mitosis")
+    assert "no column score" in count(labels, "--threshold", 0.3, status=2)

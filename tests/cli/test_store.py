@@ -24,7 +24,17 @@ from mitoscope.exchange.format import WriteOptions
 from mitoscope.exchange.registry import read_study, write_study
 from mitoscope.exchange.result import write_bytes, write_result
 from mitoscope.labels import DEFAULT_LABELS
-from mitoscope.store import Cells, LabelEvents, Rater, Shape, SlideRecord, Store, Study
+from mitoscope.store import (
+    Cells,
+    LabelEvents,
+    Rater,
+    Shape,
+    SlideRecord,
+    Store,
+    Study,
+    write_comment,
+    write_tags,
+)
 
 TRUTH = "image,x,y,label\na.tif,100,200,Mitosis\na.tif,300,400,look-alike\nb.tif,5,6,mitotic figure\n"
 
@@ -95,6 +105,17 @@ def test_create_import_info_export_verify_backup(folder: Path, study: Path) -> N
     ]
     out = run_json("export", study, "--format", "coco", "--out", folder / "out.json")
     assert (out["cells"], out["left_out"]) == (3, [])
+    with Store.open(study) as store, store.writing() as connection:
+        ((cell,), *_) = connection.execute("SELECT id FROM cell ORDER BY id")
+        ((round_id,), *_) = connection.execute("SELECT id FROM round ORDER BY id")
+        for text in ("odd", "odd indeed"):
+            write_comment(connection, cell, text, rater_id=1, round_id=round_id)
+        write_tags(connection, 1, ["a", "b"])
+    out = run_json("export", study, "--format", "coco", "--out", folder / "again.json")
+    assert out["left_out"] == [
+        "not exported, kept in the study: comments on cells (1)",
+        "not exported, kept in the study: tags of slides (2)",
+    ]
     assert len(read_study(folder / "out.json").cells) == 3
     assert "not held by the format" in run("export", study, "--format", "tupac16", "--out", folder / "rows")
     assert sorted(one.name for one in (folder / "rows").iterdir()) == ["a.csv", "b.csv"]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from mitoscope.exchange.format import ReadOptions
+from mitoscope.exchange.json_text import as_uuid
 from mitoscope.exchange.registry import read_study, write_study
 from mitoscope.labels import LabelMapping
 from mitoscope.region import RegionKind
@@ -178,6 +179,13 @@ def test_ids_are_the_same_every_time_and_valid(store: Store) -> None:
     assert first == second
     assert len({uuid.UUID(one) for one in first}) == CELLS + 1
     assert store.export_study().cells.guid.tolist() == [None] * (CELLS + 1)
+
+
+@pytest.mark.parametrize("form", ["{}", "{{{}}}", "urn:uuid:{}"])
+def test_an_id_is_known_in_any_form_of_a_uuid(form: str) -> None:
+    known = str(uuid.uuid4())
+    assert as_uuid(form.format(known.upper())) == known
+    assert as_uuid(form.format(known[:-1])) is None
 
 
 def test_a_coco_file_that_was_edited_is_known_by_its_own_numbers(tmp_path: Path) -> None:

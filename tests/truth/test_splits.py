@@ -14,6 +14,7 @@ from mitoscope.exchange.registry import read_study
 from mitoscope.store.records import SlideRecord
 from mitoscope.truth.splits import (
     SlideSplit,
+    balanced_folds,
     check_leaks,
     folds_by_case,
     quantile_strata,
@@ -143,3 +144,12 @@ def test_the_published_split_and_folds_of_midogpp(data: Path) -> None:
     theirs = selection.StratifiedKFold(5, shuffle=True, random_state=42)
     for fold, (_, held) in enumerate(theirs.split(counts, strata)):
         assert [slide for slide in train if folds[slide] == fold] == [train[n] for n in held]
+
+
+def test_folds_are_balanced_by_figures_and_not_by_names() -> None:
+    figures = {"a": 1, "b": 90, "c": 80, "d": 2, "e": 0, "f": 70}
+    for seed in range(20):
+        fold_of = balanced_folds(figures, folds=3, seed=seed)
+        assert {fold_of[case] for case in "bcf"} == {0, 1, 2}, "each fold has one of the rich cases"
+        assert {fold_of[case] for case in "ade"} == {0, 1, 2}
+        assert fold_of == balanced_folds(dict(reversed(figures.items())), folds=3, seed=seed)

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from mitoscope.errors import FormatError, OutputError, StoreError
 from mitoscope.geometry import Mpp, SizePx
+from mitoscope.infer.slide_list import find_slides
 from mitoscope.store import SlideRecord, Store
 from mitoscope.web import SlideCatalogue, create_app
 from mitoscope.web.looking import Scales
@@ -242,6 +243,26 @@ def test_links_out_of_a_folder_are_not_followed(tmp_path: Path, slides: Path) ->
     (folder / "out.tiff").symlink_to(slides / "one.tiff")
     (folder / "dir").symlink_to(slides)
     assert find_slide_files([folder]) == {}
+
+
+def test_what_detect_searches_in_a_folder_open_opens(tmp_path: Path) -> None:
+    names = (
+        "b.svs",
+        "b.json",
+        "b.tissue.png",
+        "c.JP2",
+        "d.bmp",
+        ".hidden/e.svs",
+        "m.mrxs",
+        "m/x.jpg",
+        "n.txt",
+    )
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = list(find_slide_files([tmp_path]))
+    assert found == ["b.svs", "c.JP2", "d.bmp", "m.mrxs"]
+    assert found == [slide.path.name for slide in find_slides([tmp_path])]
 
 
 def test_without_a_study_and_without_slides_there_is_nothing_to_serve(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import { Icon } from "../ui/icon";
 import { digestOf, formatBytes, sendFile, type Ways } from "./upload";
 
 const LOOK_AGAIN_MS = 1_000;
-const SUFFIXES = ".svs,.tif,.tiff,.ndpi,.scn,.bif,.svslide,.png,.jpg,.jpeg,.webp";
+const SUFFIXES = ".bif,.bmp,.czi,.gif,.jp2,.jpeg,.jpg,.ndpi,.png,.ppm,.scn,.svs,.svslide,.tif,.tiff,.webp";
 
 const WAYS: Ways = {
   begin: (file) => ask<UploadState>("POST", "/api/uploads", { key: newKey(), name: file.name, bytes: file.size, changed_ms: file.lastModified }),

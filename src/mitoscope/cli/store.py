@@ -289,7 +289,8 @@ def export(
         part = store.export_study(
             slide, version=version, with_ids=known.holds_ids, keeps_numbers=known.keeps_numbers
         )
-    left_out = write_study(part, out, known.name, options)
+        remarks = store.remarks_left_out(record.name for record in part.slides)
+    left_out = (*write_study(part, out, known.name, options), *remarks)
     counts = {"slides": len(part.slides), "cells": len(part.cells), "labels": len(part.events)}
     said = ", ".join(say_number(count, what.removesuffix("s")) for what, count in counts.items())
     done = {"study": str(study), "format": known.name, "out": str(out), **counts, "left_out": list(left_out)}

@@ -25,6 +25,7 @@ from mitoscope.exchange import (
     is_results_list,
     is_store,
     parse_reference,
+    read_any_predictions,
     read_findings,
     read_ground_truth,
     read_results,
@@ -109,7 +110,8 @@ def count_slides(
     UnknownLabelError
         If a class name is not known.
     ConfigError
-        If regions are given and there are several slides, or an area beside a rule that counts over another.
+        If regions are given and there are several slides, an area beside a rule that counts over another, or
+        a threshold for labels of a study.
     RegionError
         If an outline is completely outside the slide.
     ScaleError
@@ -126,6 +128,7 @@ def count_slides(
         boxes=boxes,
         mpp=mpp,
         mpp_override=mpp_override,
+        by_score=threshold is not None,
     )
     if not found:
         raise FormatError("there is no slide in it", where=reference, mend="give what was found or labelled")
@@ -295,8 +298,11 @@ def read_countable(
     boxes: BoxLayout | None = None,
     mpp: Mpp | None = None,
     mpp_override: bool = False,
+    by_score: bool = False,
 ) -> list[Result]:
     """Return what is to be counted on each slide: findings, or the true figures.
+
+    With a threshold (``by_score``) a file is read as findings, as the evaluation of detections reads it.
 
     Raises
     ------
@@ -313,6 +319,11 @@ def read_countable(
     found, options = None, ReadOptions(mpp=mpp, boxes=boxes)
     if version is None and policy is None:
         found = _findings(path, mapping, options)
+    if found is None and by_score:
+        if policy is not None or version is not None or is_store(path):
+            raise ConfigError("labels have no scores", where="--threshold", mend="leave it out")
+        scored = read_any_predictions(path, mapping=mapping, options=options)
+        found = [Result(name, detections) for name, detections in scored.items()]
     if found is not None:
         return found if mpp is None else [with_scale(each, mpp, override=mpp_override) for each in found]
     truth = read_ground_truth(

@@ -27,6 +27,7 @@ from mitoscope.exchange.csv_text import dump_rows, inert, number, plain, shortes
 from mitoscope.exchange.format import EVERYTHING, Aspect, Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.json_text import a_mapping, a_share, dump_json, parse_json
 from mitoscope.exchange.table import (
+    COLUMN_NAMES,
     IMAGE_COLUMNS,
     Column,
     Table,
@@ -52,20 +53,6 @@ from mitoscope.store import (
 _OF_CELL = ("w", "h", "shape", "vertices", "z", "deleted", "guid", "id", "cell")
 _OF_LABEL = ("rater", "rater_kind", "round", "round_kind", "time_s", "seconds")
 COLUMNS = ("image", "x", "y", "label", "score", *_OF_CELL, *_OF_LABEL, "cell_attributes", "label_attributes")
-SYNONYMS = {
-    "slide": "image",
-    "file": "image",
-    "file_name": "image",
-    "filename": "image",
-    "x_px0": "x",
-    "y_px0": "y",
-    "class": "label",
-    "probability": "score",
-    "confidence": "score",
-    "width": "w",
-    "height": "h",
-}
-"""Other names of columns, as other tools write them."""
 _MODEL = Rater("model", RaterKind.MODEL)
 _SAID = ("x", "y", "label", "vertices")
 SAME_CELL_PX0 = 30.0
@@ -156,7 +143,7 @@ class _Reader:
         self._spoken: dict[_Speech, tuple[int, int, int]] = {}
 
     def study(self) -> Study:
-        table = read_table(self.path, needed=("x", "y"), names=SYNONYMS, build=self.build)
+        table = read_table(self.path, needed=("x", "y"), names=COLUMN_NAMES, build=self.build)
         of = self.of = _Columns(table, self.options.slide_name(self.path))
         slides = self._slides(table)
         said = [row for row, says in enumerate(of.says) if says]
@@ -537,7 +524,7 @@ def _json(attributes: Any) -> str:
 
 
 def _recognises(content: Content) -> bool:
-    names = {SYNONYMS.get(name, name) for name in content.header}
+    names = {COLUMN_NAMES.get(name, name) for name in content.header}
     return {"x", "y"} <= names
 
 

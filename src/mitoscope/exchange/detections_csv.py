@@ -15,7 +15,7 @@ import numpy as np
 
 from mitoscope.detections import NOT_STATED, Detections, Searched
 from mitoscope.exchange.csv_text import dump_rows, inert, shortest
-from mitoscope.exchange.table import Row, Table, read_table
+from mitoscope.exchange.table import COLUMN_NAMES, Row, Table, read_table
 from mitoscope.fsio import atomic_write
 from mitoscope.image_names import match_stems
 from mitoscope.labels import CANDIDATE, FIELD_LABELS, IGNORED, MITOTIC_FIGURE, LabelMapping, is_candidate
@@ -69,7 +69,7 @@ def read(
     UnknownLabelError
         If a mapping is given and does not know a name.
     """
-    table = read_table(path, needed=_NUMBERS)
+    table = read_table(path, needed=_NUMBERS, names=COLUMN_NAMES)
     name = path.name if source is None else source
     return of_rows(table.rows, name, classes_of(table, path, mapping), searched)
 

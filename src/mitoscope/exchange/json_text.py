@@ -218,8 +218,9 @@ def as_uuid(value: Any) -> str | None:
     """Return a UUID as its usual text, None where the value is none."""
     if not isinstance(value, str):
         return None
+    text = value.removeprefix("urn:uuid:").removeprefix("{").removesuffix("}")
     try:
-        return str(uuid.UUID(value)) if len(value) == 36 else None
+        return str(uuid.UUID(text)) if len(text) == 36 else None
     except ValueError:
         return None
 

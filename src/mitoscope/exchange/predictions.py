@@ -35,7 +35,7 @@ from mitoscope.exchange.result import (
     result_stem,
     vouched_by,
 )
-from mitoscope.exchange.table import read_points
+from mitoscope.exchange.table import COLUMN_NAMES, read_points
 from mitoscope.geometry import Mpp
 from mitoscope.image_names import match_stems, stem
 from mitoscope.labels import LabelMapping
@@ -116,8 +116,10 @@ def is_table(path: Path) -> bool:
 
 
 def table_columns(path: Path) -> frozenset[str]:
-    """Return the names of the columns of a CSV, lower case; none where it is something else."""
-    return frozenset() if path.is_dir() or not is_table(path) else Content(path).header
+    """Return the names of the columns of a CSV as they are read; none where it is something else."""
+    if path.is_dir() or not is_table(path):
+        return frozenset()
+    return Content(path).header | {COLUMN_NAMES.get(name, name) for name in Content(path).header}
 
 
 def is_result(path: Path) -> bool:

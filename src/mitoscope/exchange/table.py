@@ -170,7 +170,7 @@ def read_table(
     needed : sequence of str
         Columns that must be there, in lower case; further columns are allowed.
     names : mapping of str to str, optional
-        Other name of a column → its name here.
+        Other name of a column → its name here; a column that bears that name itself comes first.
     build : StudyBuilder, optional
         Whose quarantine takes rows that are too short or too long, or hold a NUL.
 
@@ -186,7 +186,9 @@ def read_table(
         raise FormatError("an empty file", where=path, mend=mend)
     line, first = rows[0]
     header = [name.strip().casefold() for name in first]
-    columns = tuple((names or {}).get(name, name) for name in header)
+    # A file may have both, e.g. centres in px0 beside those of its own.
+    free = {name: known for name, known in (names or {}).items() if known not in header}
+    columns = tuple(free.get(name, name) for name in header)
     missing = [name for name in needed if name not in columns]
     if missing:
         raise FormatError(f"no column {', '.join(missing)}", where=f"{path}:{line}", mend=mend)
@@ -232,11 +234,11 @@ def read_points(path: Path, *, needed: Sequence[str]) -> Table:
     FormatError
         If it cannot be read, or a box has no extent.
     """
-    table = read_table(path, needed=())
+    table = read_table(path, needed=(), names=COLUMN_NAMES)
     boxes = set(CORNERS) <= set(table.columns) and not {"x", "y"} & set(table.columns)
     wanted = [name for name in needed if not boxes or name not in ("x", "y")]
     if not set(wanted) <= set(table.columns):
-        return read_table(path, needed=wanted)  # which names what is missing
+        return read_table(path, needed=wanted, names=COLUMN_NAMES)  # which names what is missing
     if not boxes:
         return table
     centred = [[""] * 4 if row.is_blank(CORNERS) else _centred(row) for row in table.rows]
@@ -255,6 +257,21 @@ def _centred(row: Row) -> list[str]:
         )
     return [repr(number) for number in ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)]
 
+
+COLUMN_NAMES = {
+    "slide": "image",
+    "file": "image",
+    "file_name": "image",
+    "filename": "image",
+    "x_px0": "x",
+    "y_px0": "y",
+    "class": "label",
+    "probability": "score",
+    "confidence": "score",
+    "width": "w",
+    "height": "h",
+}
+"""Other names of columns, as other tools write them."""
 
 IMAGE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "case": ("case", "patient"),

@@ -13,6 +13,7 @@ from mitoscope.infer.slide_list import (
     place_results,
     read_slide_list,
     refuse_same_names,
+    slides_among,
 )
 from mitoscope.infer.slide_run import Correction, Finder, SlideFindings, SlideRun, Timings, software
 from mitoscope.infer.slides_here import SlidesHere
@@ -55,5 +56,6 @@ __all__ = [
     "region_of",
     "rescored",
     "run_cohort",
+    "slides_among",
     "software",
 ]

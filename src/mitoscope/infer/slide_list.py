@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path, PurePath, PurePosixPath
@@ -212,12 +212,33 @@ def find_slides(named: Iterable[Path | str]) -> tuple[ListedSlide, ...]:
         else:
             found.append(ListedSlide(path))
             continue
-        slides = [one for one in inner if one.suffix.casefold() in IMAGE_SUFFIXES and _is_file_or_was(one)]
-        slides = [one for one in slides if not _is_picture_of_result(one)]
+        slides = slides_among([one for one in inner if _is_file_or_was(one)], Path.exists)
         if not slides:
             raise ConfigError(what, where=path, mend=_MEND_NONE)
-        found += map(ListedSlide, _without_companions(slides))
+        found += map(ListedSlide, slides)
     return tuple(found)
+
+
+def slides_among(files: Sequence[Place], is_there: Callable[[Place], bool]) -> list[Place]:
+    """Return the files of a folder that are taken for slides, by their names: by every command and the page.
+
+    Pictures of a result whose manifest lies beside them (its mask, its map) are none, nor is what lies in the
+    folder of a MIRAX slide.
+
+    Parameters
+    ----------
+    files : sequence of paths
+        All of the folder and below.
+    is_there : callable
+        Whether there is a file of a path.
+    """
+    slides = [
+        one
+        for one in files
+        if one.suffix.casefold() in IMAGE_SUFFIXES
+        and not ("." in one.stem and is_there(_manifest_beside(one)))
+    ]
+    return _without_companions(slides)
 
 
 def _at_address(text: str) -> list[ListedSlide]:
@@ -231,14 +252,13 @@ def _at_address(text: str) -> list[ListedSlide]:
         return [ListedSlide.at(location)]
     places = {PurePosixPath(one.path): one for one in list_files(location)}
     start = PurePosixPath(location.path if location.is_folder else location.path.rpartition("/")[0])
-    slides = [
+    shown = [
         path
         for path in places
-        if path.suffix.casefold() in IMAGE_SUFFIXES
-        and not _is_hidden(path.relative_to(start) if path.is_relative_to(start) else path)
-        and not ("." in path.stem and _manifest_beside(path) in places)
+        if not _is_hidden(path.relative_to(start) if path.is_relative_to(start) else path)
     ]
-    slides = [one for one in _without_companions(slides) if one == _stands_for(one, slides)]
+    slides = slides_among(shown, places.__contains__)
+    slides = [one for one in slides if one == _stands_for(one, slides)]
     if not slides:
         raise ConfigError("no slide is there", where=location.shown, mend=_MEND_NONE)
     return [ListedSlide.at(places[one]) for one in slides]
@@ -258,11 +278,6 @@ def _is_hidden(path: PurePath) -> bool:
 def _is_file_or_was(path: Path) -> bool:
     """Whether it is a file, or a link to one that is gone: a slide not fetched yet is missing."""
     return path.is_file() or (path.is_symlink() and not path.exists())
-
-
-def _is_picture_of_result(path: Path) -> bool:
-    """Whether a picture is named like one of a result whose manifest lies beside it: its mask, its map."""
-    return "." in path.stem and _manifest_beside(path).exists()
 
 
 def _manifest_beside(picture: Place) -> Place:

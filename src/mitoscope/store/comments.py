@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mitoscope.store.encoding import insert, well_formed
@@ -53,3 +55,25 @@ def write_comment(
     """Keep what a rater remarks on a cell in a round; an empty text takes the last remark back."""
     whose = {"cell_id": cell_id, "rater_id": rater_id, "round_id": round_id}
     insert(connection, "comment", **whose, text=text, time_s=time.time())
+
+
+_COUNT_SQL = """
+SELECT count(*) FROM comment AS m JOIN cell AS c ON c.id = m.cell_id JOIN slide AS s ON s.id = c.slide_id
+WHERE m.text <> '' AND s.name IN (SELECT value FROM json_each(:names))
+  AND m.id = (SELECT max(l.id) FROM comment AS l
+              WHERE (l.cell_id, l.rater_id, l.round_id) = (m.cell_id, m.rater_id, m.round_id))
+"""
+_TAGS_SQL = """
+SELECT count(*) FROM slide_tag AS t JOIN slide AS s ON s.id = t.slide_id
+WHERE s.name IN (SELECT value FROM json_each(:names))
+"""
+
+
+def remarks_left_out(connection: sqlite3.Connection, names: Iterable[str]) -> tuple[str, ...]:
+    """Say how many comments and tags of slides stay in the study: no format of annotations carries them."""
+    values = {"names": json.dumps(list(names))}
+    counts = {
+        what: connection.execute(sql, values).fetchone()[0]
+        for what, sql in (("comments on cells", _COUNT_SQL), ("tags of slides", _TAGS_SQL))
+    }
+    return tuple(f"not exported, kept in the study: {what} ({n})" for what, n in counts.items() if n)

@@ -19,6 +19,7 @@ from mitoscope.errors import OutputError, StoreBusyError, StoreError
 from mitoscope.fsio import publish, sync_directory, take_lock
 from mitoscope.labels import DEFAULT_LABELS, Label, LabelMapping, LabelSet, class_set
 from mitoscope.store import chain
+from mitoscope.store.comments import remarks_left_out
 from mitoscope.store.connection import atomic, create_file, open_beside, open_file, translated
 from mitoscope.store.dump import dump, read_slides
 from mitoscope.store.examined import examined_areas, state_whole
@@ -360,6 +361,11 @@ class Store:
         """Return the slides by id."""
         with self.reading() as connection:
             return read_slides(connection)
+
+    def remarks_left_out(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Say how many comments on cells and tags of these slides an export leaves in the study."""
+        with self.reading() as connection:
+            return remarks_left_out(connection, names)
 
     def labels(self) -> dict[int, Label]:
         """Return the labels by id."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import uvicorn
 
 from mitoscope.errors import ConfigError, FormatError, OutputError, StoreError
+from mitoscope.image_names import IMAGE_SUFFIXES
 from mitoscope.labels import DEFAULT_LABELS, LabelSet
 from mitoscope.store import (
     Rater,
@@ -39,7 +40,7 @@ from mitoscope.web.gate import is_loopback
 from mitoscope.web.intake import Intake
 from mitoscope.web.looking import NO_SCALES, Scales
 from mitoscope.web.reach import EVERYWHERE, Certificate, Reach, written
-from mitoscope.web.slides import SUFFIXES, SlideCatalogue, find_slide_files
+from mitoscope.web.slides import SlideCatalogue, find_slide_files
 from mitoscope.web.state import AppState
 
 FIRST_ROUND = Round("annotation", RoundKind.UNSTATED)
@@ -201,7 +202,9 @@ def _no_slide(named: Path) -> FormatError:
             "a link that leads out of its folder", where=named, mend=f"open {named.resolve()} itself"
         )
     return FormatError(
-        "not a slide", where=named, mend=f"name a slide ({', '.join(sorted(SUFFIXES))}) or a folder of slides"
+        "not a slide",
+        where=named,
+        mend=f"name a slide ({', '.join(sorted(IMAGE_SUFFIXES))}) or a folder of slides",
     )
 
 

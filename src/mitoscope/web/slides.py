@@ -6,14 +6,16 @@ A request names a slide by its number in the store. No name or path of a request
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from mitoscope.errors import NotFoundError, SlideError
+from mitoscope.infer import slides_among
 from mitoscope.slide import Slide, SlideInfo, acquire
 from mitoscope.store import SlideRecord, Store, last_statement, read_slides
 from mitoscope.tissue import NucleiScale
@@ -22,11 +24,6 @@ from mitoscope.web.refusal import Refusal
 
 SlideState = Literal["ok", "missing", "rejected", "unscaled"]
 """Shown; without its file; with a file that cannot be shown; or nothing but the resolution is missing."""
-SUFFIXES = frozenset(
-    {".svs", ".tif", ".tiff", ".ndpi", ".scn", ".mrxs", ".bif", ".vms", ".vmu", ".svslide", ".dcm"}
-    | {".png", ".jpg", ".jpeg", ".webp"}
-)
-"""Names that are taken for slides when a folder is looked through."""
 FOLDERS_MAX_FILES = 20_000
 """Files looked at in the folders; a link to the root of a disk should not take minutes."""
 _AT_ONCE = 100
@@ -55,22 +52,25 @@ class ShownSlide:
 def find_slide_files(folders: Iterable[Path]) -> dict[str, Path]:
     """Return the files in folders, and below, that may be slides: by name, the first of a name first.
 
-    Links that lead out of a folder are left out.
+    They are those that `detect` takes, without links that lead out of a folder.
     """
     found: dict[str, Path] = {}
-    looked = 0
+    left = FOLDERS_MAX_FILES
     for folder in folders:
         root = folder.resolve()
-        for parent, below, files in os.walk(root):
-            below.sort()
-            for name in sorted(files):
-                looked += 1
-                path = Path(parent, name)
-                if looked > FOLDERS_MAX_FILES:
-                    return found
-                if path.suffix.casefold() in SUFFIXES and path.resolve().is_relative_to(root):
-                    found.setdefault(name, path.resolve())
+        files = list(itertools.islice(_files_below(root), left))
+        left -= len(files)
+        for path in slides_among(files, Path.exists):
+            if path.resolve().is_relative_to(root):
+                found.setdefault(path.name, path.resolve())
     return found
+
+
+def _files_below(root: Path) -> Iterator[Path]:
+    """Return the files in a folder and below that are not hidden, in order."""
+    for parent, below, files in os.walk(root):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        yield from (Path(parent, name) for name in sorted(files) if not name.startswith("."))
 
 
 class SlideCatalogue:

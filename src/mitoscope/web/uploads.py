@@ -17,16 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mitoscope.fsio import publish, safe_name, sync_directory
-from mitoscope.image_names import last_part
+from mitoscope.image_names import IMAGE_SUFFIXES, last_part
 from mitoscope.web.refusal import Refusal, invalid, no_such
-from mitoscope.web.slides import SUFFIXES
 
 PART_BYTES = 8 << 20
 SIZE_MAX_BYTES = 1 << 38
 """256 GiB; the largest slides have some 10."""
 _SPARE_BYTES = 256 << 20
 """Left free beside a slide: the study must stay writable."""
-_OF_SEVERAL = frozenset({".mrxs", ".vms", ".vmu", ".dcm"})
+_OF_SEVERAL = frozenset({".mrxs", ".vms", ".vmu", ".vsi", ".dcm"})
 """Formats in which a slide is several files."""
 
 
@@ -65,7 +64,7 @@ class Uploads:
         if suffix in _OF_SEVERAL:
             mend = "put it with all its files into the folder of the slides, and choose it there"
             raise invalid(f"a slide of the format {suffix} is several files", field="name", mend=mend)
-        if suffix not in SUFFIXES or safe.startswith("."):
+        if suffix not in IMAGE_SUFFIXES or safe.startswith("."):
             raise invalid("this is no name of a slide", field="name", mend=f"slides are {_suffixes()}")
         if (folder / safe).exists():
             mend = "choose it among the files of the folder, or rename yours"
@@ -170,4 +169,4 @@ def _written() -> Iterator[None]:
 
 
 def _suffixes() -> str:
-    return ", ".join(sorted(SUFFIXES - _OF_SEVERAL))
+    return ", ".join(sorted(IMAGE_SUFFIXES - _OF_SEVERAL))
