@@ -218,7 +218,7 @@ def test_plots_return_axes_in_level_0_pixels(result: mitoscope.DetectionResult, 
     judged = mitoscope.evaluate(result, truth_paths(slide)[0])
     assert mitoscope.evaluate({slide.name: result}, truth_paths(slide)[0]).score == judged.score
     assert re.fullmatch(
-        r"<Evaluation by mitoscope: F1 \S+, precision \S+, recall \S+, 1 images>", repr(judged)
+        r"<Evaluation by mitoscope: F1 \S+, precision \S+, recall \S+, 1 image>", repr(judged)
     )
     assert repr(judged.truth).startswith("<GroundTruth ")
     drawn += [judged.plot(kind) for kind in ("precision-recall", "froc", "thresholds", "calibration")]

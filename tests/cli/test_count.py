@@ -382,7 +382,7 @@ def test_a_table_of_raters_is_counted_as_the_study_that_it_is(tmp_path: Path) ->
     table.write_text("image,x,y,label,score,rater,rater_kind\n" + "\n".join(rows) + "\n", encoding="utf-8")
     (counted,) = [counted for _, counted in count_slides(table, mpp=Mpp.square(0.25))]
     assert counted.count == 1  # what a person has said; the model's other finding is said beside it
-    assert "1 cells that only models have labelled" in counted.note
+    assert "1 cell that only models have labelled" in counted.note
 
 
 @pytest.mark.parametrize("suffix", ["csv", "geojson", "json"])

@@ -144,7 +144,7 @@ def test_a_window_that_is_too_small_for_the_scheme_is_not_graded() -> None:
     ).as_dict()
     assert found["grades"] is None
     assert found["scheme"]["band_of_count"] is None
-    assert found["scheme"]["reason"] == "the window holds 3 of 10 mm²"
+    assert found["scheme"]["reason"] == "the window holds 3.00 of 10.00 mm²"
     assert found["expected"] > 0
 
 

@@ -54,7 +54,7 @@ def test_rows_that_stand_twice_are_taken_once(tmp_path: Path) -> None:
     row = "a,1,1,mitosis\n"
     truth = read_ground_truth(write(tmp_path / "truth.csv", "image,x,y,label\n" + row * 2))
     assert truth.n_figures == 1
-    assert "twice" in truth.notes[0]
+    assert "repeated row" in truth.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -194,10 +194,10 @@ def test_the_trail_tells_what_came_into_the_study_and_left_it(clinic: Clinic) ->
     events = lead.get("/api/activity")["events"]
     said = [(one["kind"], one["subject"], one["detail"]) for one in reversed(events)]
     assert said[1:] == [
-        ("imported", ".._labels.csv", "1 cells, 1 labels, 0 regions"),
+        ("imported", ".._labels.csv", "1 cell, 1 label, 0 regions"),
         ("froze the version", "MEL@1", ""),
         ("opened the round", "tiles", ""),
-        ("added tiles to", "tiles", "1 tiles"),
+        ("added tiles to", "tiles", "1 tile"),
         ("stated the known answer of a tile of", "tiles", ""),
         ("took the results of", "tiles", "0 new cells"),
         ("exported", "tiles of tiles as csv", ""),
