@@ -281,7 +281,7 @@ def test_an_outline_wholly_outside_of_the_slide_is_refused(tmp_path: Path) -> No
 def test_notes_are_sentences(tmp_path: Path) -> None:
     rows = ("image,x,y,label", "a,1,1,mitosis", "a,1,1,mitosis", "a,5,5,Tubule")
     note = count(write(tmp_path / "t.csv", *rows), "--mpp", 0.25, "--label", "Tubule=ignore")["a"]["note"]
-    assert "left out. 1 repeated row of the ground truth taken once. Class names: 'Tubule' is left" in note
+    assert "left out. 1 repeated row of the ground truth counted once. Class names: 'Tubule' is left" in note
 
 
 def test_how_class_names_were_mapped_stands_in_the_result(tmp_path: Path) -> None:

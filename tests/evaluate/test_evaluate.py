@@ -211,7 +211,7 @@ def test_rows_of_the_truth_that_stand_twice_are_one() -> None:
     twice = truth_of({"a": np.repeat(FIGURES["a"], 2, axis=0)})
     judged = evaluate({"a": TRUTH_AS_FOUND["a"]}, twice, protocol=TUPAC)
     assert judged.score == Score(2)
-    assert judged.as_dict()["ground_truth"]["notes"] == ["2 repeated rows of the ground truth taken once"]
+    assert judged.as_dict()["ground_truth"]["notes"] == ["2 repeated rows of the ground truth counted once"]
 
 
 def test_the_rows_give_the_score() -> None:

@@ -62,7 +62,7 @@ def test_rows_that_stand_twice_are_taken_once_and_counted() -> None:
     twice = GroundTruth((SlideTruth("a", TrueCells.of([[1, 1], [1, 1]], "mitotic figure")),))
     once = twice.without_duplicates()
     assert once.n_figures == 1
-    assert once.notes == ("1 repeated row of the ground truth taken once",)
+    assert once.notes == ("1 repeated row of the ground truth counted once",)
 
 
 def test_the_hash_follows_the_content_and_not_the_order() -> None:

@@ -165,7 +165,7 @@ def _of_file(
     notes = [*study.notes, *truth.notes]
     twice = len(read.cells) - len(sifted.cells)
     notes += [f"{say_number(left_out, 'cell')} of ignored classes left out"] if left_out else []
-    notes += [f"{say_number(twice, 'repeated cell')} of the file taken once"] if twice else []
+    notes += [f"{say_number(twice, 'repeated cell')} of the file counted once"] if twice else []
     earlier = sum(entry.is_earlier for entry in sifted.quarantine)
     notes += (
         [f"{earlier} annotations that were in quarantine when the file was written are not in it"]

@@ -349,7 +349,7 @@ class GroundTruth:
         if not left_out:
             return self
         slides = tuple(replace(slide, cells=cells) for slide, cells, _ in thinned)
-        note = f"{say_number(left_out, 'repeated row')} of the ground truth taken once"
+        note = f"{say_number(left_out, 'repeated row')} of the ground truth counted once"
         return replace(self, slides=slides, notes=(*self.notes, note))
 
     @cached_property
