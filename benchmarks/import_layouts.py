@@ -67,8 +67,8 @@ NOTES = """
 - `rtdetr-l` of Ultralytics found nothing above 0.05 with random weights; it says nothing of `rtdetr` in one
   output, which was held against its rule (`tests/bundle/importing/test_boxes.py`), as were YOLOv5 with
   objectness and MMDetection.
-- Faster R-CNN found nothing with these weights, so its row says nothing. Of SSDlite 135 points are alone, those
-  of either side that have a partner are equal: why, was not found out. Measure before use.
+- Faster R-CNN found nothing with these weights, so its row says nothing. Of SSDlite 135 points are alone,
+  and those that have a partner are equal: why was not found out. Measure before use.
 - Detectors of torchvision and classifiers of timm: also `tests/models/test_foreign.py`.
 - `KongNet.postproc` and the graph gave the same 1,302 peaks, to the last bit, on 8 drawn maps (smooth, in 50
   steps, in 3; distance 3, 11 and 21). The row of the whole architecture is of weights that gave a map of 1
