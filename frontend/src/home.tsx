@@ -91,8 +91,8 @@ function RoundCard({ group, rows, last }: { group: readonly Round[]; rows: reado
           <span class="soft">{next.slides.length === 1 ? "1 slide" : `${next.slides.length} slides`}</span>
         )}
         {last && (
-          <span class="soft">
-            Last signed: <b>{last.count.toLocaleString("en")}</b> in {last.area_mm2.toFixed(2)} mm² on <bdi class="clip">{slideOf(last.slide)?.name}</bdi>
+          <span class="soft three-lines">
+            Last signed: <b>{last.count.toLocaleString("en")}</b> in {last.area_mm2.toFixed(2)} mm² on <bdi>{slideOf(last.slide)?.name}</bdi>
           </span>
         )}
         {group.length > 1 && (

@@ -67,6 +67,7 @@ def exhibits(clinic: Clinic, slides: Path) -> list[Exhibit]:
         Exhibit("regions", lead, f"/regions/{slide}", ("t",), corners=_OUTLINE),
         Exhibit("people", lead, "/study/people", awaited="td"),
         Exhibit("rounds", lead, "/study/rounds", awaited=".work-card"),
+        Exhibit("hard-examples", lead, "/study/rounds", click="text=Hard examples", awaited=".work-card"),
         Exhibit("progress", lead, "/study/progress", awaited="td"),
         Exhibit("agreement", lead, "/study/agreement", awaited=".page table, .page .empty"),
         Exhibit("search", lead, "/study/search", awaited="td"),
