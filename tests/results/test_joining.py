@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from mitoscope.cli.app import app
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError
 from mitoscope.evaluate import Criterion, FileJudge
-from mitoscope.exchange import read_manifest, read_result
+from mitoscope.exchange import read_manifest, read_result, read_results
 from mitoscope.geometry import BoxPx0, Mpp
 from mitoscope.labels import LabelMapping
 from mitoscope.report import write_outputs
@@ -242,6 +244,26 @@ def test_a_damaged_manifest_is_named(
     (tmp_path / "painted.json").write_text(json.dumps(damaged))
     with pytest.raises(FormatError, match=r"painted\.json: the manifest is damaged.*repeat the detection"):
         next(join_results([tmp_path, other]))
+
+
+def test_a_manifest_that_is_not_json_is_named_wherever_its_folder_is_read(
+    folders: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    _, bundle, other = folders
+    shutil.copytree(bundle, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "painted.json").write_text("{")
+    (tmp_path / "truth").mkdir()
+    truth = tmp_path / "truth" / "truth.csv"
+    truth.write_text("image,x,y,label\npainted.png,330,230,mitotic figure\n")
+    judge = FileJudge(truth, examined="whole", mapping=LabelMapping())
+    readers: tuple[Callable[[], object], ...] = (
+        lambda: next(join_results([tmp_path, other])),
+        lambda: read_results(tmp_path),
+        lambda: calibrate_results(judge, tmp_path, tmp_path / "calibration.json", dataset="x"),
+    )
+    for read in readers:
+        with pytest.raises(FormatError, match=r"painted\.json: the manifest is damaged"):
+            read()
 
 
 def test_no_result_of_another_detector_is_replaced(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:

@@ -529,6 +529,8 @@ def _covered_mm2(window: Window, tissue: TissueMask | None, where: Region | None
 def _domain_name(tissue: TissueMask | None, where: Region | None) -> str:
     if where is None:
         return "tissue" if tissue is not None else "slide"
+    if where.name.startswith("area "):
+        return where.name if tissue is None else where.name.replace("area", "tissue", 1)
     return where.name if tissue is None else f"{where.name} tissue"
 
 

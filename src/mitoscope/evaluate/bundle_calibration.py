@@ -22,7 +22,7 @@ from mitoscope.errors import ConfigError, FormatError
 from mitoscope.evaluate.evaluation import Evaluation
 from mitoscope.evaluate.judging import FileJudge, group_of
 from mitoscope.evaluate.thresholds import BEST_F1, PRIOR_FIGURES, Criterion, FittedPoint, Prior, fit_point
-from mitoscope.exchange import find_manifests, prior_shift_of, read_manifest
+from mitoscope.exchange import prior_shift_of, read_all_manifests
 from mitoscope.statistics import Estimate, Interval, Outcomes, calibration_error, fit_left_out, fit_line
 
 _CHOSEN = "threshold chosen here"
@@ -322,7 +322,7 @@ def results_of(bundle: Bundle, pred: Path) -> dict[Path, dict[str, Any]]:
     FormatError
         If a manifest is damaged.
     """
-    found = {path: read_manifest(path) for path in (find_manifests(pred) if pred.is_dir() else ())}
+    found = read_all_manifests(pred) if pred.is_dir() else {}
     if not found:
         raise ConfigError("no results of detect", where=pred, mend="give the folder that detect wrote")
     for path, values in found.items():

@@ -15,6 +15,7 @@ from mitoscope.evaluate.evaluation import Evaluation
 from mitoscope.evaluate.protocols import MITOSCOPE, Protocol
 from mitoscope.evaluate.thresholds import choose_threshold
 from mitoscope.exchange import (
+    COLUMN_NAMES,
     BoxLayout,
     ReadOptions,
     parse_reference,
@@ -310,8 +311,8 @@ def _strata_of(path: Path, column: str | None) -> tuple[Stratification, ...]:
     return tuple(found)
 
 
-_IMAGE_COLUMNS: Final = {"slide": "image", "file": "image", "file_name": "image", "filename": "image"}
-"""Other names of the column, as for ground truth."""
+_IMAGE_COLUMNS: Final = {name: column for name, column in COLUMN_NAMES.items() if column == "image"}
+"""Other names of the column of images; the other columns are the user's."""
 
 
 def parse_group(text: str) -> GroupBy:

@@ -42,13 +42,14 @@ if TYPE_CHECKING:
         find_manifests,
         is_cohort_table,
         prior_shift_of,
+        read_all_manifests,
         read_manifest,
         read_result,
         result_stem,
         write_bytes,
         write_result,
     )
-    from mitoscope.exchange.table import Row, read_table
+    from mitoscope.exchange.table import COLUMN_NAMES, Row, read_table
     from mitoscope.exchange.truth import is_store, parse_reference, read_ground_truth
 
 _NAMES = {
@@ -83,13 +84,14 @@ _NAMES = {
         "find_manifests",
         "is_cohort_table",
         "prior_shift_of",
+        "read_all_manifests",
         "read_manifest",
         "read_result",
         "result_stem",
         "write_bytes",
         "write_result",
     ),
-    "table": ("Row", "read_table"),
+    "table": ("COLUMN_NAMES", "Row", "read_table"),
     "truth": ("is_store", "parse_reference", "read_ground_truth"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
@@ -97,6 +99,7 @@ _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "COHORT",
+    "COLUMN_NAMES",
     "FORMATS",
     "MANIFEST",
     "TABLE",
@@ -128,6 +131,7 @@ __all__ = [
     "plain",
     "prior_shift_of",
     "published_split",
+    "read_all_manifests",
     "read_any_predictions",
     "read_detections",
     "read_findings",

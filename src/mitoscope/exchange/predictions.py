@@ -30,6 +30,7 @@ from mitoscope.exchange.result import (
     is_beside_manifest,
     is_cohort_table,
     is_manifest,
+    read_all_manifests,
     read_manifest,
     read_result,
     result_stem,
@@ -136,7 +137,7 @@ def _of_folder(
 ) -> dict[str, Result]:
     if below := find_folders(folder):
         return _of_folders(folder, below, read)
-    manifests = {path.stem: path for path in find_manifests(folder)}
+    manifests = {path.stem: path for path in read_all_manifests(folder)}
     tables = {
         path.name.removesuffix(TABLE): path
         for path in sorted(folder.glob(f"*{TABLE}"))
@@ -165,7 +166,7 @@ def _of_folders(folder: Path, below: Sequence[Path], read: Callable[[Path], Resu
     found = {}
     for inner in below:
         place = inner.relative_to(folder).as_posix()
-        for manifest in find_manifests(inner):
+        for manifest in read_all_manifests(inner):
             for image, result in _by_image(manifest, read).items():
                 found[f"{place}/{image}"] = replace(result, name=f"{place}/{result.name}")
     return found
@@ -197,7 +198,7 @@ def read_manifests(path: Path) -> dict[str, dict[str, Any]]:
         If a manifest is damaged.
     """
     if path.is_dir():
-        manifests = find_manifests(path)
+        manifests = list(read_all_manifests(path))
     elif is_manifest(path) or is_beside_manifest(path):
         manifests = [path.with_suffix(MANIFEST)]
     else:

@@ -270,6 +270,21 @@ def find_broken_manifests(folder: Path) -> list[Path]:
     ]
 
 
+def read_all_manifests(folder: Path) -> dict[Path, dict[str, Any]]:
+    """Return what all manifests of the results in a folder say, by their path.
+
+    Raises
+    ------
+    FormatError
+        If one is damaged: leaving its slide out would change what the folder counts.
+    """
+    for path in find_broken_manifests(folder):
+        raise FormatError(
+            "the manifest is damaged", where=path, mend="make this result again, or remove its files"
+        )
+    return {path: read_manifest(path) for path in find_manifests(folder)}
+
+
 def _is_json(path: Path) -> bool:
     try:
         json.loads(read_text(path))

@@ -15,7 +15,7 @@ from mitoscope.config import Config, explain
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError
 from mitoscope.evaluate import BEST_F1, PRIOR_FIGURES, Calibrated, Criterion, FileJudge, Known, choose_points
-from mitoscope.exchange import find_manifests, read_manifest, write_bytes
+from mitoscope.exchange import read_all_manifests, write_bytes
 from mitoscope.fsio import open_regular
 from mitoscope.image_names import stem
 from mitoscope.infer import Correction, corrected, rescored
@@ -267,8 +267,8 @@ def detector_of(pred: Path) -> Detector:
         If a manifest is damaged.
     """
     found: dict[Detector, Path] = {}
-    for path in find_manifests(pred) if pred.is_dir() else ():
-        entry = read_manifest(path).get("detector")
+    for path, values in read_all_manifests(pred).items() if pred.is_dir() else ():
+        entry = values.get("detector")
         if not isinstance(entry, dict):
             raise FormatError("the manifest is damaged (no detector)", where=path, mend="import it again")
         if entry.get("kind") is None:
@@ -277,7 +277,7 @@ def detector_of(pred: Path) -> Detector:
                 where=path,
                 mend="calibrate it with mitoscope bundle calibrate",
             )
-        if entry.get("calibration") is not None or read_manifest(path)["threshold"].get("point") is not None:
+        if entry.get("calibration") is not None or values["threshold"].get("point") is not None:
             raise ConfigError(
                 "results that are calibrated already",
                 where=path,

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError
-from mitoscope.exchange import Result, find_manifests, read_manifest, read_result
+from mitoscope.exchange import Result, read_all_manifests, read_result
 from mitoscope.geometry import BoxPx, BoxPx0, Mpp, SizePx, near_pairs
 from mitoscope.infer import software
 from mitoscope.labels import MITOTIC_FIGURE, is_figure
@@ -115,8 +115,7 @@ def names_to_join(folders: Sequence[Path], *, common: bool) -> list[str]:
 def _manifests(folder: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
     """Return the manifests in a folder by the name of their slide."""
     found = {}
-    for path in find_manifests(folder) if folder.is_dir() else ():
-        values = read_manifest(path)
+    for path, values in read_all_manifests(folder).items() if folder.is_dir() else ():
         try:
             found[str(values["slide"]["name"])] = path, values
             for used in (_opened_with, _focus, lambda stated: named(stated.get("detector", {}))):

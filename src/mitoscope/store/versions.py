@@ -295,7 +295,9 @@ def _select(
         raise NoAgreedClassError(
             f"no cell has an agreed class under {str(query.policy)!r}",
             where=variant,
-            mend="label first" if query.policy is Policy.SETTLED else "try --policy settled",
+            mend="label first; where experts gave the labels of a table with scores, import it with --rater"
+            if query.policy is Policy.SETTLED
+            else "try --policy settled",
         )
     label_id = view.label_id.copy()
     for name, target in query.label_names.items():
