@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
 from mitoscope.geometry import HPF_AREA_MM2
-from mitoscope.statistics import Interval
+
+if TYPE_CHECKING:  # help and errors are shown without the libraries that compute
+    from mitoscope.statistics import Interval
 
 
 def shown_name(name: str) -> str:

@@ -82,7 +82,7 @@ def painted(tmp_path: Path) -> Path:
 def test_a_misspelt_key_of_a_recipe_is_named(mitoscope: Run, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(RECIPE.replace("steps", "stepps"), encoding="utf-8")
-    done = mitoscope("train", recipe, "--out", tmp_path / "run")
+    done = mitoscope("train", recipe, "--data", tmp_path, "--out", tmp_path / "run")
     assert done.returncode == 2
     assert "stepps" in done.stderr
     assert not (tmp_path / "run").exists()

@@ -65,6 +65,7 @@ def calls(good: Path, out: Path) -> dict[str, list[str]]:
         "curate missed": [study, "round", *training],
         "curate hard-examples": [study, "round", "--scores", scores],
         "curate split-ambiguous": [study, "--scores", scores],
+        "curate freeze": [study, "v1"],
         "curate board": [
             study,
             "--embeddings",
@@ -78,6 +79,7 @@ def calls(good: Path, out: Path) -> dict[str, list[str]]:
         "curate select": [study, "--pred", found, "--out", results],
         "data get": ["midogpp", "--data", results, "--url-base", "http://127.0.0.1:9"],
         "bundle calibrate": ["cascade", "--pred", f"{good}/results", "--truth", csv, "--out", results],
+        "bundle classify": ["cascade", csv, "--slides", str(good)],
         "bundle adapt": ["cascade", csv, "--slides", str(good), "--out", results],
         "bundle quantise": ["cascade", slide, "--out", results],
         "bundle join": ["semi-fcn", "cascade", "--out", results],
@@ -86,6 +88,7 @@ def calls(good: Path, out: Path) -> dict[str, list[str]]:
         "results calibrate": [f"{good}/results", "--truth", csv, "--out", results],
         "compare": [f"a={found}", f"b={found}", "--truth", csv, "--out", results],
         "bundle import": [missing, "--layout", "heatmap", "--out", results],
+        "train": [missing, "--data", str(good), "--out", results],
         "experiment run": ["cmc-table4", "--data", missing, "--out", results],
     }
 

@@ -203,8 +203,13 @@ class BoardLearningChanged(BoardLearning, Done):
 @router.get("/api/board-learning")
 def learning(state: StateHere, lead: LeadHere) -> BoardLearning:  # noqa: ARG001 it must be one
     """Return whether a board can be learnt here, and how the one that is learnt stands."""
-    cells = len(state.store.live_cells())
+    cells = _cells_in(state)
     return described(BoardLearning, state.board_job.now, install=_install(), cells=cells)
+
+
+def _cells_in(state: AppState) -> int:
+    with state.store.snapshot() as copy:
+        return len(copy.live_cells())
 
 
 def _install() -> str | None:
@@ -223,7 +228,7 @@ def learn(body: LearntBoard, state: StateHere, lead: LeadHere) -> BoardLearningC
         mend = f"{install} where the server runs"
         raise Refusal(409, "conflict", "a board needs what is not installed here", mend=mend)
     check_raters(state, body.raters)
-    cells = len(state.store.live_cells())
+    cells = _cells_in(state)
     if cells < MINIMUM_CROPS:
         mend = "label cells, or search slides"
         raise Refusal(409, "conflict", f"a board needs {MINIMUM_CROPS} cells, here are {cells}", mend=mend)
