@@ -449,7 +449,16 @@ def test_a_pyramid_in_sub_directories_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("size", "unit", "mpp"),
-    [(0.25, "µm", 0.25), (0.25, "um", 0.25), (250.0, "nm", 0.25), (0.00025, "mm", 0.25), (2500.0, "Å", 0.25)],
+    [
+        (0.25, "µm", 0.25),
+        (0.25, "um", 0.25),
+        (250.0, "nm", 0.25),
+        (0.00025, "mm", 0.25),
+        (2500.0, "Å", 0.25),
+        (250_000.0, "pm", 0.25),
+        (0.01, "thou", 0.254),
+        (0.00072, "pt", 0.254),
+    ],
 )
 def test_the_resolution_of_ome_counts_in_its_unit(tmp_path: Path, size: float, unit: str, mpp: float) -> None:
     path = write_ome(

@@ -23,9 +23,15 @@ UM_PER_UNIT = {
     "micron": 1.0,
     "nm": 1e-3,
     "Å": 1e-4,
+    "pm": 1e-6,
+    "thou": 25.4,
+    "li": 25_400.0 / 12,
+    "pt": 25_400.0 / 72,
     "in": 25_400.0,
+    "ft": 12 * 25_400.0,
+    "yd": 36 * 25_400.0,
 }
-"""Units of length that a slide may be measured in; others of the OME schema (pixel) say nothing."""
+"""Units of length that a slide may be measured in; others of the OME schema (pixel, parsec) say nothing."""
 _PIXELS = re.compile(r"<(?:\w+:)?Pixels\b([^>]{0,4000})>")
 _ATTRIBUTE = re.compile(r"([A-Za-z]{1,32})\s*=\s*(?:\"([^\"]{0,200})\"|'([^']{0,200})')")
 _MAX_DESCRIPTION = 1 << 20
