@@ -61,19 +61,10 @@ def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory, slides: Path, browser: Browser) -> Iterator[Clinic]:
-    """Return one served study for all tests; each works in rounds and with people of its own."""
-    with serving(tmp_path_factory.mktemp("study") / "study.mito", slides, browser) as clinic:
-        yield clinic
-
-
 @pytest.fixture(scope="module")
-def served_apart(
-    tmp_path_factory: pytest.TempPathFactory, slides: Path, browser: Browser
-) -> Iterator[Clinic]:
-    """Return a served study for one module, whose tests must be the first to read the cells of a slide."""
-    with serving(tmp_path_factory.mktemp("study-apart") / "study.mito", slides, browser) as clinic:
+def served(tmp_path_factory: pytest.TempPathFactory, slides: Path, browser: Browser) -> Iterator[Clinic]:
+    """Return a served study for the tests of one module; each works in rounds and with people of its own."""
+    with serving(tmp_path_factory.mktemp("study") / "study.mito", slides, browser) as clinic:
         yield clinic
 
 

@@ -128,7 +128,14 @@ class Person:
         return [{"name": "mitoscope", "value": value, "url": self._server.address, "httpOnly": True}]
 
 
-AWAY = ("ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "ERR_FAILED", "ERR_INTERNET_DISCONNECTED", "failed to load: ")
+AWAY = (
+    "ERR_CONNECTION",
+    "ERR_EMPTY_RESPONSE",
+    "ERR_CONTENT_LENGTH",
+    "ERR_FAILED",
+    "ERR_INTERNET_DISCONNECTED",
+    "failed to load: ",
+)
 """What a browser's console says of a server that does not answer."""
 
 

@@ -5,19 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from .making import Clinic, Person, all_sent, click, settle, shoot, until
 from .seeding import candidates
 
 AREA_MM2 = 0.03
-
-
-@pytest.fixture(scope="module")
-def served(served_apart: Clinic) -> Clinic:
-    """Return a study in which no other test has reviewed candidates."""
-    return served_apart
 
 
 def _opened(clinic: Clinic, slides: Path, doctor: Person, name: str, **settings: object) -> tuple[Page, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from .making import Clinic, Person, all_sent, settle, shoot, until
@@ -12,12 +11,6 @@ from .rates import pace
 from .seeding import candidates, label_all
 
 N = 10
-
-
-@pytest.fixture(scope="module")
-def served(served_apart: Clinic) -> Clinic:
-    """Return a study in which no other test has left cells."""
-    return served_apart
 
 
 def _left(page: Page) -> int:
