@@ -73,6 +73,8 @@ def size_to(page: Page, size: tuple[int, int]) -> None:
     """Give the window a size and wait until the slide is drawn anew."""
     width, height = size
     page.set_viewport_size({"width": width, "height": height})
+    # With the second frame the page has heard of it: on a phone one tool is open at a time.
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     settle(page, seconds=0.4)
 
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from .gallery import Exhibit, exhibits
-from .making import SIZE, Clinic, settle
+from .making import Clinic, settle
 from .sheets import SIZES, open_exhibit, size_to, wear
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +89,7 @@ def test_every_place_is_named_and_readable_in_all_themes_and_on_a_phone_and_its_
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= SIZES[size][0], (exhibit.name, size, wide)
         wear(page, "light")
-        page.set_viewport_size(SIZE)  # type: ignore[arg-type]
+        size_to(page, SIZES["laptop"])
     assert not found, "\n".join(found)
     assert keys == _written()
 
