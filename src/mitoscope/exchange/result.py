@@ -263,11 +263,7 @@ def find_manifests(folder: Path) -> list[Path]:
 
 def find_broken_manifests(folder: Path) -> list[Path]:
     """Return the files of a folder that have the name of a manifest beside a table, and are no JSON."""
-    return [
-        path
-        for path in sorted(folder.glob(f"*{MANIFEST}"))
-        if path.with_suffix(TABLE).is_file() and not _is_json(path)
-    ]
+    return [path for path in sorted(folder.glob(f"*{MANIFEST}")) if _is_broken(path)]
 
 
 def read_all_manifests(folder: Path) -> dict[Path, dict[str, Any]]:
@@ -278,11 +274,19 @@ def read_all_manifests(folder: Path) -> dict[Path, dict[str, Any]]:
     FormatError
         If one is damaged: leaving its slide out would change what the folder counts.
     """
-    for path in find_broken_manifests(folder):
-        raise FormatError(
-            "the manifest is damaged", where=path, mend="make this result again, or remove its files"
-        )
-    return {path: read_manifest(path) for path in find_manifests(folder)}
+    said = {}
+    for path in sorted(folder.glob(f"*{MANIFEST}")):
+        try:
+            said[path] = read_manifest(path)
+        except FormatError:
+            if _is_broken(path):
+                mend = "make this result again, or remove its files"
+                raise FormatError("the manifest is damaged", where=path, mend=mend) from None
+    return said
+
+
+def _is_broken(path: Path) -> bool:
+    return path.with_suffix(TABLE).is_file() and not _is_json(path)
 
 
 def _is_json(path: Path) -> bool:
