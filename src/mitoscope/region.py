@@ -24,6 +24,8 @@ from shapely.geometry.base import BaseGeometry
 from mitoscope.errors import CrossedOutlineError, RegionError
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 
+WITHOUT_EXCLUSIONS = "area without exclusions"
+"""Name of what is counted on a slide on which exclusions alone are drawn."""
 AREA_TOLERANCE = 0.01
 """An outline drawn by hand has tiny loops where the line meets itself; it is taken as long as its area does
 not depend on them by more than this part."""
@@ -403,9 +405,8 @@ class SlideRegions:
             return self.tumour.within(size)
         if self.exclusion is None:
             return None
-        return Region.of_box(BoxPx0(0, 0, size.width, size.height), "area without exclusions").difference(
-            self.exclusion
-        )
+        slide = BoxPx0(0, 0, size.width, size.height)
+        return Region.of_box(slide, WITHOUT_EXCLUSIONS).difference(self.exclusion)
 
 
 def join_outlines(drawn: Iterable[tuple[RegionKind, BaseGeometry]]) -> SlideRegions:

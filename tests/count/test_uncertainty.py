@@ -157,12 +157,17 @@ def tissue(columns: int) -> TissueMask:
 
 def test_the_density_of_the_whole_is_that_of_searched_tissue_in_the_tumour_without_gaps() -> None:
     tumour = SlideRegions(tumour=Region.of_box(BoxPx0(0, 0, 40_000, 20_000), "tumour"))
+    below = SlideRegions(exclusion=Region.of_box(BoxPx0(0, 20_000, 40_000, 10_000), "fold"))
+    named = SlideRegions(tumour=Region.of_box(BoxPx0(0, 0, 40_000, 20_000), "area 3"))
     gap = BoxPx0(0, 0, 4000, 30_000)
     for options, area, within in (
         ({}, 75.0, "slide"),
         ({"tissue": tissue(20)}, 37.5, "tissue"),
         ({"regions": tumour}, 50.0, "tumour"),
         ({"regions": tumour, "tissue": tissue(20)}, 25.0, "tumour tissue"),
+        ({"regions": named, "tissue": tissue(20)}, 25.0, "area 3 tissue"),
+        ({"regions": below}, 50.0, "area without exclusions"),
+        ({"regions": below, "tissue": tissue(20)}, 25.0, "tissue without exclusions"),
         ({"tissue": tissue(30), "gaps": [gap]}, 48.75, "tissue"),
         ({"regions": tumour, "tissue": tissue(30), "gaps": [gap]}, 32.5, "tumour tissue"),
         ({"gaps": [gap, gap]}, 67.5, "slide"),

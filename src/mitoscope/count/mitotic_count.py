@@ -40,7 +40,7 @@ from mitoscope.detections import Detections, Searched
 from mitoscope.errors import ColourError, ConfigError, IncompleteRunError, RegionError, ScaleError
 from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
 from mitoscope.labels import is_candidate, is_figure
-from mitoscope.region import Region, SlideRegions
+from mitoscope.region import WITHOUT_EXCLUSIONS, Region, SlideRegions
 from mitoscope.statistics import CountDistribution
 from mitoscope.tissue import TissueMask
 from mitoscope.truth import SlideTruth
@@ -529,9 +529,9 @@ def _covered_mm2(window: Window, tissue: TissueMask | None, where: Region | None
 def _domain_name(tissue: TissueMask | None, where: Region | None) -> str:
     if where is None:
         return "tissue" if tissue is not None else "slide"
-    if where.name.startswith("area "):
-        return where.name if tissue is None else where.name.replace("area", "tissue", 1)
-    return where.name if tissue is None else f"{where.name} tissue"
+    if tissue is None:
+        return where.name
+    return "tissue without exclusions" if where.name == WITHOUT_EXCLUSIONS else f"{where.name} tissue"
 
 
 def _counts_in(box: BoxPx0, where: Region | None) -> bool:
