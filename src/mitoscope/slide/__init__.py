@@ -8,14 +8,15 @@ so that a result can say what it did not see. Nothing is ever invented.
 a header can crash a decoder; then by OpenSlide (`OpenSlideReader`), which is kept alive through bad tiles, or
 as a plain image (`ImageSlide`). A slide of JPEG tiles is read six to eight times faster by `JpegTileReader`,
 after a comparison with OpenSlide. A tiled TIFF that OpenSlide would show otherwise than it is stored, because
-tags and streams contradict each other, is read by `TiffReader`. Its resolution comes from a tag or from
-``--mpp``, never from a guess.
+tags and streams contradict each other, is read by `TiffReader`, a Zeiss CZI by `CziReader`. The resolution
+comes from a tag or from ``--mpp``, never from a guess.
 
 A detector looks at a `Plane`: the slide resampled to the resolution it was trained at, with exact mapping
 back to level-0 pixels (px0). Workers share slides within their process through `acquire`. `MemorySlide` is an
 array that reads like a slide; `slide.synthetic` writes slides with known truth.
 """
 
+from mitoscope.slide.czi_reader import CziReader
 from mitoscope.slide.image_reader import ImageSlide
 from mitoscope.slide.info import MPP_TIMES_POWER, POWER_TOLERANCE, Level, SlideInfo, fingerprint
 from mitoscope.slide.jpeg_tile_reader import JpegTileReader
@@ -32,6 +33,7 @@ from mitoscope.slide.tiff_reader import TiffReader
 __all__ = [
     "MPP_TIMES_POWER",
     "POWER_TOLERANCE",
+    "CziReader",
     "ImageSlide",
     "JpegTileReader",
     "Level",

@@ -16,7 +16,6 @@ _FOREIGN: dict[str, tuple[str, str]] = {
     ),
     ".isyntax": ("Philips iSyntax", "convert it with libisyntax: isyntax-to-tiff {name} {stem}.tiff"),
     ".i2syntax": ("Philips iSyntax", _OWN_EXPORT),
-    ".czi": ("Zeiss CZI", _BIO_FORMATS),
     ".zvi": ("Zeiss ZVI", _BIO_FORMATS),
     ".lif": ("Leica LIF", _BIO_FORMATS),
     ".nd2": ("Nikon ND2", _BIO_FORMATS),

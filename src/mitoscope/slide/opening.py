@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from mitoscope.errors import SlideFormatError, UndecodableError
 from mitoscope.geometry import BoxPx
 from mitoscope.slide.coded_colours import AS_STATED
+from mitoscope.slide.czi import is_czi
+from mitoscope.slide.czi_reader import CziReader
 from mitoscope.slide.dicom import check_dicom, is_dicom
 from mitoscope.slide.foreign import refuse_foreign
 from mitoscope.slide.image_reader import ImageSlide
@@ -43,8 +45,8 @@ def open_slide(
 
     What OpenSlide knows (pyramids, tiled TIFF) is opened by OpenSlide and, where it is made of JPEG tiles
     that come out the same, read by libjpeg-turbo; a tiled TIFF that OpenSlide would show otherwise than it is
-    stored is read by its tags and streams (`TiffReader`). The description says which one reads and why. Any
-    other PNG, JPEG, WebP or TIFF is decoded into memory.
+    stored is read by its tags and streams (`TiffReader`), a CZI by its subblocks (`CziReader`). The
+    description says which one reads and why. Any other PNG, JPEG, WebP or TIFF is decoded into memory.
 
     Parameters
     ----------
@@ -70,6 +72,8 @@ def open_slide(
     stored = check_dicom(file) if is_dicom(file) else AS_STATED
     if probe:
         _probe(file)
+    if is_czi(file):
+        return CziReader(file, mpp=mpp, mpp_override=mpp_override)
     vendor = openslide.OpenSlide.detect_format(file)
     if vendor in {None, _GENERIC}:  # an Olympus VSI is a TIFF, of the label alone
         refuse_foreign(file)

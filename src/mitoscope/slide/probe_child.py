@@ -1,6 +1,7 @@
 """The process that opens an untrusted slide first. Run by its path, never imported; see `probe.py`.
 
-It imports no part of mitoscope and as little else as it can, so that a probe takes a fraction of a second.
+It imports no part of mitoscope, but for a CZI its reader, and as little else as it can, so that a probe takes
+a fraction of a second.
 Its last line on standard output is a JSON object; no such line means that it crashed.
 """
 
@@ -136,6 +137,25 @@ def try_tiff(path: str, max_px: int) -> str | None:
     return None
 
 
+def is_czi(path: str) -> bool:
+    """Return whether a file begins as a CZI does."""
+    with open(path, "rb") as stream:  # noqa: PTH123 (pathlib is a slow import)
+        return stream.read(10) == b"ZISRAWFILE"
+
+
+def try_czi(path: str) -> None:
+    """Decode a few tiles of a CZI; errors are left to the reader."""
+    from pathlib import Path
+
+    from mitoscope.errors import MitoscopeError
+    from mitoscope.slide.czi_reader import CziReader
+
+    try:
+        CziReader(Path(path), mpp=1.0, mpp_override=True).close()
+    except MitoscopeError:
+        return
+
+
 def is_tiff(path: str) -> bool:
     """Return whether a file begins as a TIFF does."""
     with open(path, "rb") as stream:  # noqa: PTH123 (pathlib is a slow import)
@@ -149,13 +169,16 @@ def main(path: str, max_px: int) -> None:
 
     unlimited = limit()
     try:
-        vendor = openslide.OpenSlide.detect_format(path)
+        wrong = None
+        vendor = None if is_czi(path) else openslide.OpenSlide.detect_format(path)
         if vendor:
             wrong = try_openslide(path)
             if wrong is not None and UNSUPPORTED in wrong and is_tiff(path):
                 wrong = try_tiff(path, max_px)
         elif is_tiff(path):
             wrong = try_tiff(path, max_px)
+        elif is_czi(path):
+            try_czi(path)
         else:
             wrong = try_image(path, max_px)
     except MemoryError:

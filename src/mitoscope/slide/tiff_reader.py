@@ -72,7 +72,7 @@ class Segments:
         self.picture = picture
         self._path = path
         self._file = PositionalFile(path)
-        self._scale = _to_8_bits(picture.bits) if picture.bits != 8 and picture.palette is None else None
+        self._scale = to_8_bits(picture.bits) if picture.bits != 8 and picture.palette is None else None
 
     def decode(self, index: int) -> NDArray[np.uint8]:
         """Return a segment as colours, shape (height, width, 3) or, with transparency, (height, width, 4).
@@ -289,7 +289,7 @@ def _largest(picture: StoredPicture) -> list[int]:
     return [int(index) for index in order[-8:]]
 
 
-def _to_8_bits(bits: int) -> NDArray[np.uint8]:
+def to_8_bits(bits: int) -> NDArray[np.uint8]:
     """Return what each value of so many bits becomes in 8; larger ones are white."""
     most = (1 << bits) - 1
     values = np.minimum(np.arange(1 << 16, dtype=np.uint32), most)
