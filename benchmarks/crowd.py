@@ -106,8 +106,8 @@ def run(out: Path, asked: argparse.Namespace) -> list[str]:
         for name, known in (*labels.items(), ("expert", truth))
     }
     rows: dict[str, list[dict[str, float]]] = {}
-    for arm in ARMS:
-        for repeat in range(asked.repeats):
+    for repeat in range(asked.repeats):
+        for arm in ARMS:
             recipe = recipe_of(arm, asked.steps, seed=SEED + repeat)
             fields = [sets[arm.labels].field(s, mpp=MPP) for s in sets[arm.labels].slides(testing=False)]
             bundle = learn(TrainingTask(recipe, fields, out, source), out / "networks")

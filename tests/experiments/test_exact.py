@@ -15,6 +15,7 @@ NAMES = (
     "ccmct-table1",
     "cmc-fig4",
     "cmc-table1",
+    "cmc-table4-detections",
     "crowd-table2",
     "crowd-table3",
     "midogpp-counts",

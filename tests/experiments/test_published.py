@@ -207,7 +207,7 @@ def test_what_the_text_of_ccmct_prints_is_held(texts: Path) -> None:
     ("paper", "names"),
     [
         ("ccmct", ("earlier", "ablation-subsets", "variants")),
-        ("cmc", ("data", "transfer-cases", "summary")),
+        ("cmc", ("data", "transfer-cases", "transfer", "summary")),
         ("crowd", ("tiles", "sub-tiles")),
         ("midogpp", ("data", "split", "external")),
         ("semi", ("mining", "ranks")),

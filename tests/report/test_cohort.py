@@ -158,6 +158,16 @@ def test_more_slides_than_a_file_takes_are_in_several(
     assert '<a href="cohort.2.html">Pictures 2</a>' in pages[0].read_text("utf-8")
 
 
+def test_a_refused_count_says_why(folder: Path, tmp_path: Path) -> None:
+    manifest = read_manifest(folder / "island.json")
+    manifest["mitotic_count"] |= {"count": None, "refused": "the hot spot touches a gap", "note": "Small."}
+    (tmp_path / "island.json").write_text(json.dumps(manifest))
+    rows = collect_rows(tmp_path)
+    assert rows[0].values["notes"].startswith("the hot spot touches a gap; Small.")
+    (shown,) = page_data(write_cohort_pages(rows, tmp_path)[0])["slides"]
+    assert (shown["status"], shown["notes"]) == ("no count", rows[0].values["notes"])
+
+
 def row(**values: Any) -> CohortRow:
     usual = {"status": "counted", "figures_per_mm2": 4.0, "tissue_mm2": 100.0, "blur": 0.3, "mpp": 0.25}
     known = dict.fromkeys(("stain_red", "stain_green", "stain_blue"))

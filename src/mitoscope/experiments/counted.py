@@ -120,7 +120,8 @@ def find_file(data: Path, name: str, *, data_set: str) -> Path:
     """
     groups = find_dataset(data_set).files.values()
     others = next((group.also_named for group in groups if name in group.names), ())
-    for folder in ("", "annotations", "databases", data_set, f"{data_set}/databases"):
+    own = ("", "annotations", "databases", "results")
+    for folder in (*own, *(f"{data_set}/{name}" for name in own)):
         for known in (name, *others):
             if (data / folder / known).is_file():
                 return data / folder / known

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mitoscope.errors import ConfigError
+from mitoscope.experiments.cmc_detections import CMC_DETECTIONS
 from mitoscope.experiments.cmc_fig4 import CMC_FIG4
 from mitoscope.experiments.crowd import CROWD_TABLES
 from mitoscope.experiments.experiment import Experiment
@@ -48,6 +49,7 @@ def experiments(recipes: Path) -> tuple[Experiment, ...]:
     """
     every: tuple[Experiment, ...] = (
         *MIDOGPP,
+        CMC_DETECTIONS,
         CMC_FIG4,
         *WSI_TABLES,
         *CROWD_TABLES,

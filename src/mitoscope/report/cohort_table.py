@@ -200,7 +200,7 @@ def _of_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "mpp_source": slide["mpp_source"],
         "threshold": manifest["threshold"]["value"],
         "roi": None if roi is None else ",".join(shortest(float(value)) for value in roi),
-        "notes": _BETWEEN.join([count["note"] or "", *manifest["notes"]]).removeprefix(_BETWEEN) or None,
+        "notes": _BETWEEN.join(filter(None, (count["refused"], count["note"], *manifest["notes"]))) or None,
         "detector": " ".join(filter(None, (manifest["detector"][key] for key in ("name", "version")))),
         "mitoscope": versions["mitoscope"],
         "onnxruntime": versions.get("onnxruntime"),

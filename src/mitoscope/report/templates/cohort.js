@@ -4,6 +4,7 @@
   const { slides, columns, pictures } = data;
   const ROWS = 50;
   const GROUPS_MAX = 12;
+  const BAR_MAX = 48; // of few values
   const $ = (id) => document.getElementById(id);
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
@@ -124,6 +125,7 @@
       refused && make("span", { class: "flag gone", text: refused }),
       ...slide.flags.map(([name, text]) => make("span", { class: "flag", title: text, text: name })),
       slide.error && make("p", { text: slide.error }),
+      slide.status === "no count" && slide.notes && make("p", { text: slide.notes }),
       ...slide.flags.map(([, text]) => make("p", { text })),
       ...slide.unusual.map((text) => make("p", { class: "odd", text: `Unusual: ${text}` })));
     return make("tr", {},
@@ -165,19 +167,24 @@
     if (whole) { size = Math.ceil((high - low + 1) / bins); bins = Math.ceil((high - low + 1) / size); }
     const n = new Array(bins).fill(0);
     for (const value of values) n[Math.min(bins - 1, Math.floor((value - low) / size))] += 1;
-    const most = Math.max(...n), left = 34, top = 8, bottom = height - 22, room = width - left - 6;
+    const most = Math.max(...n), left = Math.max(34, 10 + 8 * say(most).length), top = 8, bottom = height - 22, room = width - left - 6;
     const x = (value) => left + (value - low) / (bins * size) * room, y = (count) => bottom - count / most * (bottom - top);
     for (const at of ticks(0, most, 3).filter(Number.isInteger)) {
       svg.append(draw("line", { class: "axis", x1: left, x2: width - 6, y1: y(at), y2: y(at) }), draw("text", { x: left - 6, y: y(at) + 4, "text-anchor": "end" }, say(at)));
     }
     n.forEach((count, place) => {
       if (!count) return;
-      const bar = draw("rect", { class: "bar", x: x(low + place * size) + .5, width: Math.max(1, room / bins - 1), y: y(count), height: bottom - y(count) });
+      const thick = Math.min(BAR_MAX, Math.max(1, room / bins - 1)), middle = x(low + (place + .5) * size);
+      const bar = draw("rect", { class: "bar", x: middle - thick / 2, width: thick, y: y(count), height: bottom - y(count) });
       const from = low + place * size;
       bar.append(draw("title", {}, `${say(from)}${whole && size === 1 ? "" : ` to ${say(whole ? from + size - 1 : from + size)}`}: ${say(count)} slides`));
       svg.append(bar);
     });
-    for (const at of ticks(low, low + bins * size, width / 90)) svg.append(draw("text", { x: x(at) + (whole ? room / bins / size / 2 : 0), y: height - 6, "text-anchor": "middle" }, say(at)));
+    for (const at of ticks(low, whole ? high : low + bins * size, width / 90)) {
+      if (whole && !Number.isInteger(at)) continue;
+      const place = x(at) + (whole ? room / bins / size / 2 : 0);
+      svg.append(draw("text", { x: place, y: height - 6, "text-anchor": place > width - 20 ? "end" : "middle" }, say(at)));
+    }
     if (one.limit) svg.append(draw("line", { class: "limit", x1: x(one.limit), x2: x(one.limit), y1: top, y2: bottom }));
     return svg;
   }
