@@ -46,7 +46,7 @@ def _silent(done: float, total: float) -> None:
 
 
 @contextmanager
-def progress(title: str, *, unit: str, decimals: int = 1, verb: str = "") -> Iterator[ProgressReport]:
+def progress(title: str, *, unit: str, decimals: int = 0, verb: str = "") -> Iterator[ProgressReport]:
     """Show the progress of one job on standard error while the block runs: ``searched 1.2 of 3.4 mm²``."""
     form = f"{verb} {{done:.{decimals}f}} of {{total:.{decimals}f}} {unit}".lstrip()
     if not is_shown():

@@ -7,6 +7,7 @@ files that were written of it.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mitoscope.errors import LeakError
+from mitoscope.exchange.format import BoxLayout, ReadOptions
+from mitoscope.exchange.predictions import read_any_predictions
 from mitoscope.exchange.registry import read_study, write_study
 from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.geometry import Mpp, SizePx
@@ -219,6 +222,36 @@ def test_files_of_a_version_say_the_same(folder: Path, name: str, suffix: str, m
     with Store.create(path.with_name("again.mito")) as again:
         again.import_study(read_study(file), source=Source("again"))
         assert facts_of(again.ground_truth(), agreement=False) == made.facts(agreement=False)
+
+
+@pytest.mark.parametrize(("stated", "agreement"), [("agreement", [0.75, 0.25]), ("score", [1.0, 1.0])])
+def test_only_a_share_of_raters_is_an_agreement(folder: Path, stated: str, agreement: list[float]) -> None:
+    """Whether table, COCO file or study says it; where detections are read, the score is one."""
+    numbers = [0.75, 0.25]
+    table, document = new_path(folder).with_suffix(".csv"), new_path(folder).with_suffix(".json")
+    rows = [f"s.tif,{100 * n + 25},25,mitosis,{number}\n" for n, number in enumerate(numbers)]
+    table.write_text(f"image,x,y,label,{stated}\n" + "".join(rows), encoding="utf-8")
+    boxes = [{"id": n, "bbox": [100 * n, 0, 50, 50], stated: number} for n, number in enumerate(numbers)]
+    images = [{"id": 1, "file_name": "s.tif", "width": SIDE, "height": SIDE}]
+    content = {
+        "images": images,
+        "categories": [{"id": 1, "name": "mitosis"}],
+        "annotations": [box | {"image_id": 1, "category_id": 1} for box in boxes],
+    }
+    document.write_text(json.dumps(content), encoding="utf-8")
+    options = ReadOptions(boxes=BoxLayout.XYWH)
+    for path in (table, document):
+        truth = read_ground_truth(path, options=options)
+        assert truth.slides[0].cells.agreement.tolist() == agreement
+        assert [note for note in truth.notes if "not taken as agreement" in note] == list(truth.notes)
+        assert bool(truth.notes) == (stated == "score")
+    if stated == "score":
+        for path in (table, document):
+            (found,) = read_any_predictions(path, options=options).values()
+            assert found.score.tolist() == numbers
+    with Store.create(new_path(folder)) as study:
+        study.import_study(read_study(document, options=options), source=Source("a"))
+        assert study.ground_truth().slides[0].cells.agreement.tolist() == agreement
 
 
 def test_a_route_with_a_rule_of_its_own_fails(folder: Path) -> None:

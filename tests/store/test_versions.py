@@ -106,6 +106,16 @@ def test_freezing_again_without_a_change_gives_the_same_version(screened: Simula
     assert difference(first, first).slides() == ()
 
 
+def test_another_licence_or_note_is_another_version_and_none_is_no_change(
+    screened: SimulatedStudy,
+) -> None:
+    first = screened.store.freeze("MEL", UNANIMOUS, licences="CC0-1.0", note="first")
+    assert screened.store.freeze("MEL", UNANIMOUS) == first
+    other = screened.store.freeze("MEL", UNANIMOUS, licences="CC-BY-4.0")
+    assert (other.manifest.number, other.manifest.licences) == (2, ("CC-BY-4.0",))
+    assert screened.store.freeze("MEL", UNANIMOUS, note="second").manifest.note == "second"
+
+
 def test_what_only_an_older_version_holds_is_a_new_version_of_its_hash(screened: SimulatedStudy) -> None:
     split = {"slide 0.svs": "train"}
     first = screened.store.freeze("MEL", UNANIMOUS, split=split)

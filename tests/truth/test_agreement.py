@@ -77,6 +77,16 @@ def test_two_to_one_is_settled_with_its_agreement() -> None:
     assert math.isnan(found.agreement[1])
 
 
+def test_the_score_of_a_model_is_no_agreement() -> None:
+    """A consensus keeps the share that it states, and is not weakened by what a detector scored."""
+    zeros, scores = np.zeros(2, np.int64), np.array([math.nan, 0.3])
+    for stated, expected in ((math.nan, 1.0), (0.75, 0.75)):
+        scores[0] = stated
+        kinds = [RaterKind.CONSENSUS, RaterKind.MODEL]
+        opinions = last_opinions(zeros, np.arange(2), zeros, scores, kind_of_rater=kinds)
+        assert agreed_classes(opinions, 1, Policy.SETTLED).agreement.tolist() == [expected]
+
+
 @pytest.mark.parametrize(
     ("said", "outcome", "is_open"),
     [

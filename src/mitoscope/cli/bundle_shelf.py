@@ -51,7 +51,7 @@ def get(
         )
     if not yes:
         _ask()
-    with progress(offer.manifest.name, unit="MB", verb="fetched") as report:
+    with progress(offer.manifest.name, unit="MB", decimals=1, verb="fetched") as report:
         bundle = offer.fetch(report=lambda done, total: report(done / 1e6, total / 1e6))
     line = f"{bundle.manifest.source}: all hashes hold, self-test passed; it lies in {bundle.folder}"
     name = _name_of(bundle.manifest)

@@ -125,7 +125,7 @@ def check(
     from mitoscope.experiments.datasets import check_dataset, find_dataset
 
     dataset = find_dataset(name)
-    with progress(f"opening files of {dataset.name}", unit="files", decimals=0) as report:
+    with progress(f"opening files of {dataset.name}", unit="files") as report:
         survey = check_dataset(dataset, data, opening=opening, checksums=checksums, report=report)
     say(survey_json(survey), survey_text(survey), as_json)
     if not survey.is_sound:

@@ -36,7 +36,9 @@ def demo(
     from mitoscope.report import write_outputs
 
     slide, truth = _slide(out / "slide")
-    with progress("searching for mitotic figures", unit="mm² of tissue", verb="searched") as report:
+    with progress(
+        "searching for mitotic figures", unit="mm² of tissue", decimals=1, verb="searched"
+    ) as report:
         run = detect_slide(slide, load_bundle(), out, progress=report)
     written = write_outputs(run, out)
     line = summarise(read_manifest(written[-1]))
@@ -63,7 +65,7 @@ def _slide(folder: Path) -> tuple[Path, GroundTruth]:
     table = truth_paths(slide)[0]
     if not (slide.exists() and table.exists()):
         config = SyntheticSlideConfig.of(width=WIDTH_PX, height=HEIGHT_PX, seed=SEED)
-        with progress("painting a synthetic slide", unit="tiles", decimals=0) as report:
+        with progress("painting a synthetic slide", unit="tiles") as report:
             write_slide(slide, config, progress=report)
     return slide, read_ground_truth(table, examined="whole")
 
@@ -103,7 +105,7 @@ def synth(
         look_alikes_per_mm2=look_alikes,
         domain=domain_named(domain),
     )
-    with progress(f"writing {out.name}", unit="tiles", decimals=0) as report:
+    with progress(f"writing {out.name}", unit="tiles") as report:
         truth = write_slide(out, config, progress=report)
     figures = len(truth.points())
     line = f"{out}: {width} × {height} px, {say_number(figures, 'mitotic figure')}"

@@ -286,7 +286,7 @@ def _work(listed: Sequence[ListedSlide], makes: Makers, *, retries: int) -> Iter
 
     if len(listed) == 1:
         (slide,) = listed
-        with progress(slide.path.name, unit="mm² of tissue", verb="searched") as report:
+        with progress(slide.path.name, unit="mm² of tissue", decimals=1, verb="searched") as report:
             yield from run_cohort(listed, lambda one, _: makes.work(one, _fresh(report)), at_once=1)
         return
     with cohort_progress() as show:

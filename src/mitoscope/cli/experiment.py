@@ -135,7 +135,7 @@ def run(
     done: list[dict[str, Any]] = []
     with open_executor(cluster, request) as executor:
         for experiment in wanted:
-            with progress(experiment.name, unit="cells", decimals=0) as report:
+            with progress(experiment.name, unit="cells") as report:
                 outcome = run_experiment(
                     experiment, workplace, resume=resume, report=report, executor=executor
                 )

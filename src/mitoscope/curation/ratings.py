@@ -179,7 +179,7 @@ def _places(values: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _domain(slide: SlideRecord, by: Sequence[str]) -> str:
-    return ", ".join(getattr(slide.domain, name) or f"{name} not stated" for name in by)
+    return ", ".join(getattr(slide.domain, name) or f"{name.replace('_', ' ')} not stated" for name in by)
 
 
 def _numbered(names: list[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:

@@ -5,6 +5,7 @@ A folder that `detect` wrote, a manifest, a table beside its manifest or alone, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,7 +16,7 @@ import numpy as np
 
 from mitoscope.detections import NOT_STATED, Detections
 from mitoscope.errors import FormatError
-from mitoscope.exchange import detections_csv
+from mitoscope.exchange import coco, detections_csv
 from mitoscope.exchange.classes import UNKNOWN, apply_mapping, stated_classes
 from mitoscope.exchange.coco.results import is_results_list, read_results_list
 from mitoscope.exchange.format import Content, ReadOptions
@@ -307,6 +308,9 @@ def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
         If two images have one stem.
     """
     labels, scores = stated_classes(study, models=True)
+    for row, attributes in study.cells.attributes.items():
+        if math.isnan(scores[row]) and attributes.get(coco.SCORE) is not None:
+            scores[row] = attributes[coco.SCORE]
     names = np.array([*study.labels.names, ""], dtype=np.str_)
     found = {}
     known = {search.slide: search.searched for search in study.searches}

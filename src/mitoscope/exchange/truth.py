@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from mitoscope.errors import FormatError
-from mitoscope.exchange import frozen_file
+from mitoscope.exchange import coco, frozen_file
 from mitoscope.exchange.annotations_csv import place_of, refuse_contradictions
 from mitoscope.exchange.classes import apply_mapping
 from mitoscope.exchange.detections_csv import IMAGE_COLUMN, group_by_image
@@ -162,7 +164,7 @@ def _of_file(
     study, label_names = apply_mapping(_as_truth(sifted), mapping, path)
     truth = ground_truth_of(study, policy=policy, source=path.name)
     left_out = len(sifted.cells) - len(study.cells)
-    notes = [*study.notes, *truth.notes]
+    notes = [*study.notes, *truth.notes, *_of_scores(_scored_beside(study))]
     twice = len(read.cells) - len(sifted.cells)
     notes += [f"{say_number(left_out, 'cell')} of ignored classes left out"] if left_out else []
     notes += [f"{say_number(twice, 'repeated cell')} of the file counted once"] if twice else []
@@ -182,7 +184,25 @@ def _as_truth(study: Study) -> Study:
     if not study.raters or any(rater.kind is not RaterKind.MODEL for rater in study.raters):
         return study
     raters = tuple(replace(rater, kind=RaterKind.CONSENSUS) for rater in study.raters)
-    return replace(study, raters=raters)
+    scored = ~np.isnan(study.events.score)
+    events = replace(study.events, score=np.full(len(scored), np.nan))
+    notes = (*study.notes, *_of_scores(len(np.unique(study.events.cell[scored]))))
+    return replace(study, raters=raters, events=events, notes=notes)
+
+
+def _scored_beside(study: Study) -> int:
+    """Return how many cells of a COCO file state a score, and no agreement."""
+    stated = set(study.events.cell[~np.isnan(study.events.score)].tolist())
+    attributes = study.cells.attributes
+    return sum(attributes[row].get(coco.SCORE) is not None for row in attributes if row not in stated)
+
+
+def _of_scores(cells: int) -> tuple[str, ...]:
+    """Note how many cells have a score of a detector, which says nothing of the agreement of raters."""
+    if not cells:
+        return ()
+    what = f"the score of {say_number(cells, 'cell')} is not taken as agreement"
+    return (f"{what}: the share of the raters who gave a label is named agreement",)
 
 
 def with_scale(truth: GroundTruth, mpp: Mpp | None, *, override: bool) -> GroundTruth:
@@ -237,8 +257,11 @@ def _of_table(path: Path, mapping: LabelMapping) -> GroundTruth:
         _slide_truth(image, _cells(rows, class_of), all_rows[image]) for image, rows in rows_of.items()
     )
     ignored = sum(count for name, count in counts.items() if class_of[name] == IGNORED)
-    notes = (f"{say_number(ignored, 'cell')} of ignored classes left out",) if ignored else ()
-    return GroundTruth(slides, path.name, mapping.classes, None, class_of, notes)
+    notes = [f"{say_number(ignored, 'cell')} of ignored classes left out"] if ignored else []
+    cells = [row for rows in rows_of.values() for row in rows]
+    scored = sum(row.is_blank(("agreement",)) and not row.is_blank(("score",)) for row in cells)
+    notes += _of_scores(scored)
+    return GroundTruth(slides, path.name, mapping.classes, None, class_of, tuple(notes))
 
 
 def _cells(rows: list[Row], class_of: dict[str, str]) -> TrueCells:

@@ -399,8 +399,14 @@ def read_manifests(connection: sqlite3.Connection) -> list[Manifest]:
 
 
 def _same(newest: Manifest, draft: Manifest) -> bool:
+    """Whether a draft says nothing new; a licence or note that it leaves out stays as it was."""
     mine = (newest.query, newest.sha256, newest.shapes_sha256)
-    return mine == (draft.query, draft.sha256, draft.shapes_sha256)
+    licences = {slide.name: slide.licence for slide in newest.slides}
+    return (
+        mine == (draft.query, draft.sha256, draft.shapes_sha256)
+        and all(slide.licence in (None, licences[slide.name]) for slide in draft.slides)
+        and draft.note in ("", newest.note)
+    )
 
 
 def _frozen(connection: sqlite3.Connection, version_id: int) -> Frozen:

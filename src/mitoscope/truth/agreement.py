@@ -171,9 +171,9 @@ class AgreedClasses:
     label : ndarray of int64, shape (cells,)
         Number of the class, `NO_CLASS` where there is none.
     agreement : ndarray of float64, shape (cells,)
-        Share of the experts and crowd raters who gave that label, in [0, 1]. Where only a consensus or a
-        model spoke: the score that was given with the label (the agreement of merged crowd boxes), 1 without
-        one. NaN where there is no class.
+        Share of the experts and crowd raters who gave that label, in [0, 1]. Where none of them spoke: the
+        share that a consensus stated with the label (the agreement of merged crowd boxes), else 1; the score
+        of a model is none. NaN where there is no class.
     """
 
     label: Ints
@@ -364,7 +364,7 @@ def _agreement(opinions: Opinions, label: Ints) -> Floats:
     voice = np.where(np.isnan(people.score), 1.0, people.score)
     yes = np.bincount(people.cell, weights=voice * (people.label == label[people.cell]), minlength=cells)
     share = np.divide(yes, asked, out=np.full(cells, np.nan), where=asked > 0)
-    others = opinions.of_kinds(RaterKind.CONSENSUS, RaterKind.MODEL)
+    others = opinions.of_kinds(RaterKind.CONSENSUS)
     stated = np.full(cells, np.nan)
     rows = np.flatnonzero((others.label == label[others.cell]) & ~np.isnan(others.score))
     np.fmax.at(stated, others.cell[rows], others.score[rows])

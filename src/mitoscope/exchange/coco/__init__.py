@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from mitoscope.exchange.coco.reading import read
+from mitoscope.exchange.coco.reading import SCORE, read
 from mitoscope.exchange.coco.results import is_results
 from mitoscope.exchange.coco.writing import write
 from mitoscope.exchange.format import EVERYTHING, Content, Format
 
-__all__ = ["FORMAT", "read", "write"]
+__all__ = ["FORMAT", "SCORE", "read", "write"]
 
 
 def _recognises(content: Content) -> bool:

@@ -33,7 +33,7 @@ from mitoscope.exchange.json_text import (
 from mitoscope.exchange.regions import add_region
 from mitoscope.geometry import SizePx
 from mitoscope.region import RegionKind
-from mitoscope.store import QuarantineEntry, Rater, Shape, SlideRecord, Study, StudyBuilder
+from mitoscope.store import QuarantineEntry, Rater, RaterKind, Shape, SlideRecord, Study, StudyBuilder
 from mitoscope.truth import Domain
 
 BOX_TOLERANCE_PX0 = 1.0
@@ -43,8 +43,11 @@ LAYOUT = "coco.boxes"
 """Attribute of a slide: the layout of the boxes of the file it came from."""
 EXAMINED = "examined"
 """Member of an image: the polygons that were looked at, each ``[x1, y1, x2, y2, …]``."""
+SCORE = "coco.score"
+"""Attribute of a cell: the score of whatever detector found it; who gave the class is another matter."""
 _IMAGE_KEYS = {"id", "file_name", "width", "height", "tumor_type", EXAMINED}
 _ANNOTATION_KEYS = {"id", "image_id", "category_id", "bbox", "labels", "guid", "agreement"}
+_SHARES = ("agreement", "score")
 _FILE_KEYS = {"images", "annotations", "categories", extension.MEMBER}
 
 
@@ -52,10 +55,12 @@ def read(path: Path, options: ReadOptions) -> Study:
     """Read a COCO file.
 
     Boxes become cells. ``labels`` are the labels of experts 1, 2, … in that order, ``category_id`` is the
-    label of a consensus rater, or of ``options.rater`` in a file without such lists; ``score`` or
-    ``agreement`` is its score. Boxes of COCO are corner and size, those of MIDOG two corners: the file's own
-    evidence decides (:mod:`~mitoscope.exchange.coco.box_layout`) unless ``options.boxes`` does; slides carry
-    two corners as attribute ``coco.boxes``. Members without a column ride as attributes ``coco.*``.
+    label of a consensus rater, or of ``options.rater`` in a file without such lists, and ``agreement`` the
+    share of the raters who gave it. A ``score`` is that of a detector: of the label where ``options`` name
+    its rater as a model, else an attribute of the cell, which `read_detections` reads. Boxes of COCO are
+    corner and size, those of MIDOG two corners: the file's own evidence decides
+    (:mod:`~mitoscope.exchange.coco.box_layout`) unless ``options.boxes`` does; slides carry two corners as
+    attribute ``coco.boxes``. Members without a column ride as attributes ``coco.*``.
     Annotations of images or labels of classes that are not in the file, and annotations whose id was used
     before, are quarantined. A list of results is read where the options name its slide.
 
@@ -288,9 +293,11 @@ class Reader:
             self._event(cell, Rater(f"expert {place}"), number, f"{where}.labels")
         category = annotation.get("category_id")
         if category is not None:
-            name = "score" if annotation.get("score") is not None else "agreement"
-            score = a_share(annotation.get(name), f"{where}.{name}")
-            self._event(cell, self.outcome_by, category, f"{where}.category_id", score=score)
+            score, share = (
+                a_share(annotation.get(name), f"{where}.{name}") for name in ("score", "agreement")
+            )
+            stated = score if self.outcome_by.kind is RaterKind.MODEL else share
+            self._event(cell, self.outcome_by, category, f"{where}.category_id", score=stated)
 
     def _event(self, cell: int, rater: Rater, value: Any, where: str, *, score: float = math.nan) -> None:
         number = an_integer(value, where)

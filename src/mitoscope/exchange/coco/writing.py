@@ -112,7 +112,7 @@ def _annotations(
         annotation: dict[str, Any] = {"bbox": _box(bounds, layout)}
         if row in stated:
             annotation["category_id"] = stated[row]
-        if row in agreement and "coco.score" not in attributes:
+        if row in agreement:
             annotation["agreement"] = agreement[row]
         annotation["image_id"] = images[study.cells.slide[row]]["id"]
         if row in labels:
