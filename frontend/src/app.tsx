@@ -5,6 +5,7 @@ import { Elsewhere } from "./elsewhere";
 import { Home } from "./home";
 import { useCommands } from "./keys/commands";
 import { Help } from "./keys/help";
+import { Palette } from "./keys/palette";
 import { Lead } from "./lead/lead";
 import { Regions } from "./modes/regions";
 import { NoSlide, RoundPage } from "./round-page";
@@ -23,7 +24,10 @@ const TRY_AGAIN_MS = 3000;
 
 export function App() {
   const needsHelp = useSignal(false);
+  const isFinding = useSignal(false);
+  const find = () => (isFinding.value = true);
   useCommands("Everywhere", [
+    { keys: ["Ctrl+K"], title: "Find an action, page, work or slide", run: find, whileTyping: true },
     { keys: ["?"], title: "This list", run: () => (needsHelp.value = true) },
     { keys: ["Alt+h"], title: "My work", run: () => go("/") },
     { keys: ["Alt+t"], title: "Light or dark", run: switchTheme },
@@ -35,12 +39,13 @@ export function App() {
   }, [route.value]);
   return (
     <>
-      <TopBar onHelp={() => (needsHelp.value = true)} />
+      <TopBar onFind={find} onHelp={() => (needsHelp.value = true)} />
       <div class="body">{me.value ? <Place /> : <Waiting />}</div>
       <div class="messages">
         {openDialogs.value.length === 0 && <Toasts />}
         <LineNotice />
       </div>
+      {isFinding.value && <Palette onClose={() => (isFinding.value = false)} />}
       {needsHelp.value && <Help onClose={() => (needsHelp.value = false)} />}
     </>
   );

@@ -75,7 +75,7 @@ function RoundCard({ group, rows, last }: { group: readonly Round[]; rows: reado
   );
   return (
     <li>
-      <a class="card" href={address(next)}>
+      <a class="card" href={`#${addressOfRound(next)}`}>
         <span class="kind">
           <Icon of={KIND_ICONS[next.kind]} size={16} /> {KIND_WORDS[next.kind]}
           {stateOf(sum) && <span class={`state ${stateOf(sum)}`}>{stateOf(sum)}</span>}
@@ -121,7 +121,8 @@ function together(rounds: readonly Round[]): Round[][] {
   return [...found.values()];
 }
 
-function address(round: Round): string {
+/** Where a round is worked on: on its slide, where it has only one. */
+export function addressOfRound(round: Round): string {
   const needsSlide = ["screening", "case review", "unstated"].includes(round.kind);
-  return needsSlide && round.slides.length === 1 ? `#/round/${round.id}/slide/${round.slides[0]}` : `#/round/${round.id}`;
+  return needsSlide && round.slides.length === 1 ? `/round/${round.id}/slide/${round.slides[0]}` : `/round/${round.id}`;
 }

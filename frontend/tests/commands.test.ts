@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { capsOf, groups, keyOf, listenToKeys, type Group } from "../src/keys/commands";
+import { capsOf, commandsNow, groups, keyOf, listenToKeys, type Group } from "../src/keys/commands";
 
 function press(init: KeyboardEventInit, target: EventTarget = document.body): void {
   target.dispatchEvent(new KeyboardEvent("keydown", { bubbles: true, cancelable: true, ...init }));
@@ -52,5 +52,15 @@ describe("what a key does", () => {
     press({ key: "n" }, button);
     button.remove();
     expect(done).toEqual(["next"]);
+  });
+
+  it("is offered by name unless another place has taken its key, and may be heard while something is written", () => {
+    done.length = 0;
+    groups.value = [below, above, { name: "find", commands: [{ ...command("Ctrl+K", "find"), whileTyping: true }] }];
+    expect(commandsNow().map(({ group, command: { title } }) => `${group}: ${title}`)).toEqual(["find: find", "above: above", "below: pan"]);
+    const input = document.body.appendChild(document.createElement("input"));
+    press({ key: "k", ctrlKey: true }, input);
+    input.remove();
+    expect(done).toEqual(["find"]);
   });
 });

@@ -1,7 +1,9 @@
 /// <reference types="vite/client" />
 import { expect, test } from "vitest";
+import { EXCLUSION, faint, INTEREST, SLIDE_GROUND, TUMOUR } from "../src/viewer/colours";
 
 const texts = import.meta.glob<string>("../src/style/*.css", { query: "?raw", import: "default", eager: true });
+const scripts = import.meta.glob<string>("../src/**/*.{ts,tsx}", { query: "?raw", import: "default", eager: true });
 const sheets = Object.entries(texts).map(([path, text]) => ({ name: path.split("/").at(-1)!, text }));
 const base = sheets.find(({ name }) => name === "base.css")!.text;
 
@@ -59,6 +61,16 @@ test("colours, sizes of type and radii stand once, in base.css", () => {
       .map((line) => `${name}: ${line.trim()}`),
   );
   expect(stray).toEqual([]);
+});
+
+test("colours over tissue stand once, in colours.ts, as base.css says them", () => {
+  const stray = Object.entries(scripts)
+    .filter(([path]) => !/viewer\/(colours|density)\.ts$/.test(path))
+    .flatMap(([path, text]) => [...text.matchAll(/["'`](#[0-9a-f]{3,8}|rgba?\([^$"'`]*\))["'`]/gi)].map(([found]) => `${path}: ${found}`));
+  expect(stray).toEqual([]);
+  const all = colours(":root");
+  expect([TUMOUR, INTEREST, EXCLUSION, SLIDE_GROUND]).toEqual([all.tumour, all.interest, all.exclusion, all["slide-ground"]]);
+  expect(faint(INTEREST, 0.2)).toBe("rgba(0,114,178,0.2)");
 });
 
 test("what is asked of the tokens is there", () => {

@@ -75,6 +75,7 @@ def exhibits(clinic: Clinic, slides: Path) -> list[Exhibit]:
         Exhibit("classes", lead, "/study/classes", awaited=".page form"),
         Exhibit("activity", lead, "/study/activity", awaited="td"),
         Exhibit("nothing-here", bert, "/round/999999", awaited=".empty"),
+        Exhibit("find", lead, f"/regions/{slide}", ("Control+k", "b", "r")),
         Exhibit("keys", bert, f"/round/{free}/slide/{slide}", ("?",), awaited="canvas.marks"),
     ]
 

@@ -57,9 +57,10 @@ def wear(page: Page, theme: str) -> None:
     """Put a theme on, ``contrast`` being light with high contrast, with colours that are not on their way."""
     page.evaluate(
         """theme => {
-          const { dataset } = document.documentElement;
-          dataset.theme = theme === 'dark' ? 'dark' : 'light';
-          dataset.contrast = theme === 'contrast' ? 'more' : 'normal';
+          const choose = (key, newValue) => // as if in another tab
+            dispatchEvent(new StorageEvent('storage', { key: `mitoscope.${key}`, newValue }));
+          choose('theme', theme === 'dark' ? 'dark' : 'light');
+          choose('contrast', theme === 'contrast' ? 'more' : 'normal');
           document.body.offsetWidth; // begins the fading of colours
           // That of an element which goes meanwhile would never be finished by itself.
           for (const one of document.getAnimations())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from playwright.sync_api import Route, expect
@@ -53,6 +54,23 @@ def test_ten_thousand_slides_are_searched_and_paged(clinic: Clinic) -> None:
     page.get_by_role("banner").get_by_role("link", name="Study", exact=True).click()
     page.go_back()
     expect(cards).to_have_count(1)  # what was looked for is still there
+
+    page.get_by_label("Find slides").focus()
+    page.keyboard.press("Control+k")
+    found = page.get_by_role("listbox", name="Found").get_by_role("option")
+    page.keyboard.type("high contr")
+    expect(found).to_have_text([re.compile("High contrast, on or off")])
+    page.keyboard.press("Enter")
+    expect(page.locator("html")).to_have_attribute("data-contrast", "more")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("slide 900")
+    expect(found).to_have_count(11)
+    page.keyboard.press("ArrowDown")
+    expect(found.nth(1)).to_have_attribute("aria-selected", "true")
+    shoot(page, "palette")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"#/regions/9000"))
 
 
 def test_the_lead_tags_slides_and_raters_see_it(clinic: Clinic) -> None:

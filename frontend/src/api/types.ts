@@ -687,13 +687,14 @@ export interface Imported {
 /**
  * How many files are yet to be looked at, of how many, and those that are no slides of the study.
  *
- * Whether the synthetic slide, a sample to try things on, is there.
+ * Whether the synthetic slide, a sample to try things on, is there, and the suffixes of files that can be sent.
  */
 export interface IntakeState {
   readonly waiting: number;
   readonly of: number;
   readonly refused: readonly RefusedFile[];
   readonly sample: "none" | "being drawn" | "there" | "failed";
+  readonly suffixes: readonly string[];
 }
 
 /** A region of interest that was placed. */

@@ -9,7 +9,6 @@ import { Icon } from "../ui/icon";
 import { digestOf, formatBytes, sendFile, type Ways } from "./upload";
 
 const LOOK_AGAIN_MS = 1_000;
-const SUFFIXES = ".bif,.bmp,.czi,.gif,.jp2,.jpeg,.jpg,.ndpi,.png,.ppm,.scn,.svs,.svslide,.tif,.tiff,.webp";
 
 const WAYS: Ways = {
   begin: (file) => ask<UploadState>("POST", "/api/uploads", { key: newKey(), name: file.name, bytes: file.size, changed_ms: file.lastModified }),
@@ -71,7 +70,7 @@ export function AddSlides() {
               type="file"
               class="unseen"
               multiple
-              accept={SUFFIXES}
+              accept={intake?.suffixes.join(",")}
               onChange={(event) => {
                 void send(event.currentTarget.files ?? []);
                 event.currentTarget.value = "";

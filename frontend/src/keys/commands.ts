@@ -9,6 +9,8 @@ export interface Command {
   run(): void;
   /** Also while a key is held down. */
   readonly repeats?: boolean;
+  /** Also while something is written into a field. */
+  readonly whileTyping?: boolean;
 }
 
 export interface Group {
@@ -62,11 +64,11 @@ function isOwnKey(target: EventTarget | null, key: string): boolean {
 }
 
 function onKeyDown(event: KeyboardEvent): void {
-  if (event.defaultPrevented || event.isComposing || isTyping(event.target)) return;
+  if (event.defaultPrevented || event.isComposing) return;
   const key = keyOf(event);
   if (isOwnKey(event.target, key) || document.querySelector("dialog[open]")) return;
   const command = find(key);
-  if (!command || (event.repeat && !command.repeats)) return;
+  if (!command || (isTyping(event.target) && !command.whileTyping) || (event.repeat && !command.repeats)) return;
   event.preventDefault();
   command.run();
 }
@@ -77,6 +79,15 @@ function find(key: string): Command | undefined {
     if (command) return command;
   }
   return undefined;
+}
+
+/** What can be done by keys at the moment, the innermost place first; what another place has taken the key of is left out. */
+export function commandsNow(): { group: string; command: Command }[] {
+  return [...groups.value]
+    .reverse()
+    .flatMap(({ name, commands }) =>
+      commands.filter((command) => command.keys.some((key) => find(key) === command)).map((command) => ({ group: name, command })),
+    );
 }
 
 export function listenToKeys(): void {

@@ -10,7 +10,8 @@ import { People } from "./people";
 import { ProgressTable } from "./progress-table";
 import { Rounds } from "./rounds";
 
-const PARTS = [
+/** The pages of the lead. */
+export const STUDY_PAGES = [
   { name: "people", title: "People", icon: Users, Part: People },
   { name: "rounds", title: "Rounds", icon: Layers, Part: Rounds },
   { name: "search", title: "Search", icon: ScanSearch, Part: SearchPage },
@@ -23,12 +24,12 @@ const PARTS = [
 
 /** What the lead of a study sees and sets. */
 export function Lead() {
-  const chosen = PARTS.find((one) => one.name === route.value[1]) ?? PARTS[0];
+  const chosen = STUDY_PAGES.find((one) => one.name === route.value[1]) ?? STUDY_PAGES[0];
   return (
     <main class="page">
       <h1>Study</h1>
       <nav class="tabs" aria-label="Study">
-        {PARTS.map((one) => (
+        {STUDY_PAGES.map((one) => (
           <a key={one.name} href={`#/study/${one.name}`} aria-current={one === chosen ? "page" : undefined}>
             <Icon of={one.icon} size={16} /> {one.title}
           </a>

@@ -4,6 +4,7 @@ import { get } from "../api/request";
 import type { BoardColumns, ClassLabel, People, Person, Round, SecondAsked } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { isLead, keep, labelName, studyLabels, sayError } from "../state/session";
+import { contrast, theme } from "../state/theme";
 import { Work } from "../state/work";
 import { LabelKeys, labelCommands } from "../ui/label-keys";
 import { Empty, Panel, Progress, Section } from "../ui/panel";
@@ -73,7 +74,8 @@ function ReadyBoard({ board }: { board: BoardColumns }) {
     const tool = new BoardTool(made, board, { isLasso: () => isLasso.value, selected: () => selected.value, onSelect: select });
     made.tool = tool;
     made.addLayer(new BoardLayer(board, work.table, labels, { selected: () => selected.value, before, lasso: () => tool.lasso }));
-    return work.table.watch(redraw);
+    const unwatch = [work.table.watch(redraw), theme.subscribe(redraw), contrast.subscribe(redraw)];
+    return () => unwatch.forEach((one) => one());
   };
   return (
     <div class="work">

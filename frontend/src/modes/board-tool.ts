@@ -1,12 +1,11 @@
 import type { BoardColumns, ClassLabel } from "../api/types";
 import type { CellTable } from "../viewer/cell-table";
+import { faint, INK, LASSO, NO_CLASS } from "../viewer/colours";
 import type { Frame, Point } from "../viewer/frame";
 import { strokeCased, type Layer } from "../viewer/layer";
 import type { SlideView } from "../viewer/slide-view";
 import type { Pointer, Tool } from "../viewer/tool";
 import { contains } from "./polygon";
-
-const ACCENT = "#1b1f24";
 
 interface ToolOptions {
   isLasso(): boolean;
@@ -71,9 +70,10 @@ interface LayerOptions {
   lasso(): readonly Point[];
 }
 
-/** Frames of the selected and of the changed crops; all others are in the picture itself. */
+/** Frames of the selected and of the changed crops; all others are in the picture itself, whose white between them is covered. */
 export class BoardLayer implements Layer {
   private readonly colours: Map<number, string>;
+  private readonly between: HTMLCanvasElement;
 
   constructor(
     private readonly board: BoardColumns,
@@ -82,12 +82,14 @@ export class BoardLayer implements Layer {
     private readonly options: LayerOptions,
   ) {
     this.colours = new Map(labels.map((label) => [label.id, label.colour]));
+    this.between = placesBetween(board);
   }
 
   draw(context: CanvasRenderingContext2D, frame: Frame): void {
+    this.cover(context, frame);
     for (const cell of this.table.in(frame.visible())) {
       if (cell.label !== this.options.before.get(cell.id)) this.frameOf(context, frame, cell, { colour: this.colours.get(cell.label), part: 0.465, width: 4 });
-      if (this.options.selected().has(cell.id)) this.frameOf(context, frame, cell, { colour: ACCENT, part: 0.49, width: 1 });
+      if (this.options.selected().has(cell.id)) this.frameOf(context, frame, cell, { colour: INK, part: 0.49, width: 1 });
     }
     this.drawLasso(context, frame);
   }
@@ -102,7 +104,27 @@ export class BoardLayer implements Layer {
     const { x, y } = frame.toScreen(at);
     context.beginPath();
     context.rect(x - half, y - half, 2 * half, 2 * half);
-    strokeCased(context, colour ?? "#868e96", { width: Math.max(width * frame.scale, 2.5) });
+    strokeCased(context, colour ?? NO_CLASS, { width: Math.max(width * frame.scale, 2.5) });
+  }
+
+  /** The picture is white where no crop stands; what lies there is the ground of the view, in every theme. */
+  private cover(context: CanvasRenderingContext2D, frame: Frame): void {
+    const { between, board } = this;
+    const brush = between.getContext("2d");
+    if (!brush) return;
+    brush.globalCompositeOperation = "source-in";
+    brush.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--glass");
+    brush.fillRect(0, 0, between.width, between.height);
+    const [corner, right, below] = [
+      { x: 0, y: 0 },
+      { x: board.cell_px, y: 0 },
+      { x: 0, y: board.cell_px },
+    ].map((at) => frame.toScreen(at)) as [Point, Point, Point];
+    context.save();
+    context.transform(right.x - corner.x, right.y - corner.y, below.x - corner.x, below.y - corner.y, corner.x, corner.y);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(between, 0, 0);
+    context.restore();
   }
 
   private drawLasso(context: CanvasRenderingContext2D, frame: Frame): void {
@@ -111,8 +133,20 @@ export class BoardLayer implements Layer {
     context.beginPath();
     for (const point of lasso) context.lineTo(frame.screenX(point.x, point.y), frame.screenY(point.x, point.y));
     context.closePath();
-    context.fillStyle = "rgba(0,104,163,.12)";
+    context.fillStyle = faint(LASSO, 0.12);
     context.fill();
-    strokeCased(context, "#0068a3", { width: 1.5, dash: [6, 4] });
+    strokeCased(context, LASSO, { width: 1.5, dash: [6, 4] });
   }
+}
+
+/** A picture of a pixel a place: opaque where no crop stands. */
+function placesBetween(board: BoardColumns): HTMLCanvasElement {
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.round(board.width / board.cell_px);
+  canvas.height = Math.round(board.height / board.cell_px);
+  const context = canvas.getContext("2d");
+  if (!context) return canvas;
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  board.cell.forEach((_, at) => context.clearRect(board.column[at]!, board.row[at]!, 1, 1));
+  return canvas;
 }

@@ -11,6 +11,7 @@ import { Panel } from "../ui/panel";
 import { say } from "../ui/toast";
 import type { Cell } from "../viewer/cell-table";
 import { CellsLayer, RADIUS_PX0 } from "../viewer/cells-layer";
+import { CANDIDATE } from "../viewer/colours";
 import type { Point } from "../viewer/frame";
 import { LEAST_TO_LABEL, magnificationOf } from "../viewer/magnification";
 import { pictureOf, type OpenSlide } from "../viewer/picture";
@@ -34,7 +35,6 @@ import { Signature } from "./signature";
 import { WindowTool } from "./window-tool";
 
 /** As in the report: the yellow of Okabe and Ito. */
-const CANDIDATE = "#f0e442";
 /** Magnification at which a candidate is shown. */
 const CLOSE = 40;
 /** A place is seen when the view has rested there for so long. */

@@ -8,14 +8,11 @@ import { isLead, sayError, slideOf, theOutbox, write } from "../state/session";
 import { Empty, Panel, Progress, Section } from "../ui/panel";
 import { say } from "../ui/toast";
 import { BoxLayer } from "../viewer/box-layer";
+import { CROWD_BOX, INK, INTEREST } from "../viewer/colours";
 import { isOpenSlide, pictureOf } from "../viewer/picture";
 import type { SlideView } from "../viewer/slide-view";
 import { Stage } from "../viewer/stage";
 import { BoxTool, type BoxList } from "./box-tool";
-
-const TILE = "#0072b2";
-const BOX = "#e03131";
-const SELECTED = "#1b1f24";
 
 /** Tiles for many eyes: boxes around figures, or yes and no; gold tiles tell who sees well (Crowd). */
 export function Crowd({ round }: { round: Round }) {
@@ -154,10 +151,10 @@ function Tile({ tile, boxes, selected, wantsBoxes }: TileProperties) {
   const view = useRef<SlideView | null>(null);
   const { x, y, side } = tile;
   layer.boxes = [
-    { box: { x, y, width: side, height: side }, colour: TILE },
+    { box: { x, y, width: side, height: side }, colour: INTEREST },
     ...boxes.value.map(([left, top, width, height], at) => ({
       box: { x: left, y: top, width, height },
-      colour: at === selected.value ? SELECTED : BOX,
+      colour: at === selected.value ? INK : CROWD_BOX,
       width: 2,
     })),
   ];

@@ -6,13 +6,13 @@ import type { History } from "../state/history";
 import { isLead, keep, me, sayError } from "../state/session";
 import { Section } from "../ui/panel";
 import type { BoxLayer } from "../viewer/box-layer";
+import { INTEREST } from "../viewer/colours";
 import type { Box } from "../viewer/frame";
 import type { OpenSlide } from "../viewer/picture";
 import type { SlideView } from "../viewer/slide-view";
 import type { Tool } from "../viewer/tool";
 import { WindowTool } from "./window-tool";
 
-const BLUE = "#0072b2";
 /** MIDOG++ and the canine sets take 2 mm² at 4:3. */
 const AREA_MM2 = 2;
 
@@ -37,9 +37,9 @@ export function Interests({ slide, view, layer, history, polygons }: Properties)
   const unsent = useRef(new Set<Box>());
   const draw = () => {
     layer.boxes = [
-      ...list.value.map((one) => ({ box: one, colour: BLUE, width: 2, caption: one.name || areaOf(one) })),
-      ...[...unsent.current].map((box) => ({ box, colour: BLUE, width: 2 })),
-      ...(placed.value ? [{ box: placed.value, colour: BLUE, dash: [8, 5] }] : []),
+      ...list.value.map((one) => ({ box: one, colour: INTEREST, width: 2, caption: one.name || areaOf(one) })),
+      ...[...unsent.current].map((box) => ({ box, colour: INTEREST, width: 2 })),
+      ...(placed.value ? [{ box: placed.value, colour: INTEREST, dash: [8, 5] }] : []),
     ];
     view.redraw();
   };

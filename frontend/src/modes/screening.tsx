@@ -10,6 +10,7 @@ import { Progress, Section } from "../ui/panel";
 import { say } from "../ui/toast";
 import { sentence } from "../ui/words";
 import { BoxLayer } from "../viewer/box-layer";
+import { faint, INK, INTEREST, SEEN } from "../viewer/colours";
 import { holdMagnification, heldScale } from "../viewer/held-magnification";
 import { formatMagnification, leastScale, LEAST_TO_LABEL } from "../viewer/magnification";
 import type { MiniMapLayer } from "../viewer/mini-map";
@@ -18,7 +19,6 @@ import { onSlide, Shown } from "../viewer/shown";
 import type { SlideView } from "../viewer/slide-view";
 import { SlideWork } from "./slide-work";
 
-const FIELD = "#0072b2";
 const ASK_AGAIN_MS = 4000;
 const KEPT_MS = 800;
 
@@ -73,7 +73,7 @@ export function Screening({ round, slide }: { round: Round; slide: OpenSlide }) 
     at.value = field;
     since.current = performance.now();
     const [x, y, width, height] = place;
-    box.boxes = [{ box: { x, y, width, height }, colour: FIELD }];
+    box.boxes = [{ box: { x, y, width, height }, colour: INTEREST }];
     shown.current = new Shown(onSlide({ x, y, width, height }, slide), leastScale(slide.mpp));
     share.value = 0;
     bring();
@@ -260,14 +260,14 @@ function coverageLayer(state: () => State | null, at: () => number): MiniMapLaye
       const rectangles = now.fields.map((field) => field.map((one) => one * scale) as [number, number, number, number]);
       context.beginPath();
       rectangles.forEach((rectangle, field) => now.covered[field] && context.rect(...rectangle));
-      context.fillStyle = "rgba(11,110,82,.34)";
+      context.fillStyle = faint(SEEN, 0.34);
       context.fill();
       context.beginPath();
       rectangles.forEach((rectangle, field) => now.covered[field] || context.rect(...rectangle));
-      context.strokeStyle = "rgba(27,31,36,.28)";
+      context.strokeStyle = faint(INK, 0.28);
       context.lineWidth = 0.75;
       context.stroke();
-      context.strokeStyle = FIELD;
+      context.strokeStyle = INTEREST;
       context.lineWidth = 2;
       const here = rectangles[at()];
       if (here) context.strokeRect(...here);

@@ -7,7 +7,19 @@ import { StateResolution } from "../files/state-resolution";
 import { isLead, me, sayError, write } from "../state/session";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icon";
-import { chosenSlides, EVERY_SLIDE, standings, tagsOf, typedTags, workOn, type SlideOrder, type SlideQuery, type Standing, type Status } from "./slide-query";
+import {
+  addressOfSlide,
+  chosenSlides,
+  EVERY_SLIDE,
+  standings,
+  tagsOf,
+  typedTags,
+  workOn,
+  type SlideOrder,
+  type SlideQuery,
+  type Standing,
+  type Status,
+} from "./slide-query";
 
 /** Cards of one page: what a screen or two hold, so that thousands of slides cost no more. */
 const PAGE = 48;
@@ -127,9 +139,10 @@ function Shown({ one, round, onTagged }: { one: Standing; round?: Round; onTagge
   const isTagging = useSignal(false);
   const work = round ?? workOn(slide.id, me.value?.rounds ?? []);
   const regions = `#/regions/${slide.id}`;
+  const address = `#${addressOfSlide(slide.id, me.value?.rounds ?? [], round)}`;
   return (
     <div class="card slide-card">
-      <a class="whole" href={work ? `#/round/${work.id}/slide/${slide.id}` : regions}>
+      <a class="whole" href={address}>
         <span class="thumb">
           <img src={`/api/slides/${slide.id}/thumbnail.jpg?size=384`} alt="" loading="lazy" />
         </span>

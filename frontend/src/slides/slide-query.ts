@@ -83,6 +83,12 @@ export function typedTags(text: string): string[] {
 /** Work in which a slide is opened as a whole; a case comes first, because there it is searched and counted. */
 const ON_SLIDES: readonly RoundKind[] = ["case review", "screening", "unstated"];
 
+/** Where a slide is opened: in the round that is at work if it is one for slides, in another that is open, or for its regions. */
+export function addressOfSlide(slide: number, rounds: readonly Round[], atWork?: Round): string {
+  const here = atWork && ON_SLIDES.includes(atWork.kind) && atWork.slides.includes(slide) ? atWork : workOn(slide, rounds);
+  return here ? `/round/${here.id}/slide/${slide}` : `/regions/${slide}`;
+}
+
 /** The open round in which a slide is opened from the list of all slides, if there is one. */
 export function workOn(slide: number, rounds: readonly Round[]): Round | undefined {
   const open = rounds.filter((round) => round.is_open && round.slides.includes(slide));

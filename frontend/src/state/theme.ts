@@ -23,6 +23,12 @@ effect(() => {
   dataset.contrast = contrast.value;
 });
 
+// Chosen in another tab.
+window.addEventListener("storage", ({ key, newValue }) => {
+  if (key === THEME && (newValue === "light" || newValue === "dark")) theme.value = newValue;
+  if (key === CONTRAST && (newValue === "normal" || newValue === "more")) contrast.value = newValue;
+});
+
 export function switchTheme(): void {
   theme.value = theme.value === "light" ? "dark" : "light";
   localStorage.setItem(THEME, theme.value);

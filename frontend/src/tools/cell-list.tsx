@@ -5,6 +5,7 @@ import { Glyph } from "../ui/glyph";
 import { Icon } from "../ui/icon";
 import { VirtualList } from "../ui/virtual-list";
 import { NO_LABEL, type Cell } from "../viewer/cell-table";
+import { NO_CLASS } from "../viewer/colours";
 import type { SlideView } from "../viewer/slide-view";
 import { ALL, listed, type Order, type Question } from "./listing";
 import type { StageCells } from "./stage-cells";
@@ -135,7 +136,7 @@ function CellList({ view, cells, onClose }: { view: SlideView; cells: StageCells
             {cell.label === NO_LABEL ? (
               <span class="glyph" />
             ) : (
-              <Glyph order={orders.get(cell.label) ?? 0} colour={cells.labels[orders.get(cell.label) ?? 0]?.colour ?? "#57606a"} />
+              <Glyph order={orders.get(cell.label) ?? 0} colour={cells.labels[orders.get(cell.label) ?? 0]?.colour ?? NO_CLASS} />
             )}
             <span class="grow">
               <bdi class="clip">{nameOf(cell.label)}</bdi>

@@ -1,6 +1,7 @@
 import { effect, signal } from "@preact/signals";
 import { CircleDashed } from "lucide";
 import { writeCaption } from "../viewer/caption";
+import { EYEPIECE } from "../viewer/colours";
 import type { Frame } from "../viewer/frame";
 import { strokeCased, type Layer } from "../viewer/layer";
 import { formatArea, formatLength, type Resolution } from "../viewer/resolution";
@@ -11,7 +12,6 @@ import { NO_RESOLUTION, type StageTool } from "./stage-tool";
 const HPF_MM2 = 0.237;
 const OBJECTIVE = 40;
 const KEY = "mitoscope.field-number";
-const COLOUR = "#00695c";
 
 /** The diameter in µm of the field of an eyepiece's field number (mm) at 40×, or of one high-power field where null. */
 export function fieldDiameterUm(fieldNumber: number | null): number {
@@ -42,9 +42,9 @@ class FieldLayer implements Layer {
     const [x, y] = [frame.width / 2, frame.height / 2];
     context.beginPath();
     context.ellipse(x, y, across, down, (frame.degrees * Math.PI) / 180, 0, 2 * Math.PI);
-    strokeCased(context, COLOUR, { width: 2.5 });
+    strokeCased(context, EYEPIECE, { width: 2.5 });
     const words = `${formatArea(circleMm2(diameter))}, ⌀ ${formatLength(diameter)}`;
-    writeCaption(context, words, { x: Math.max(x - 80, 8), y: Math.max(y - down - 4, 72) }, COLOUR);
+    writeCaption(context, words, { x: Math.max(x - 80, 8), y: Math.max(y - down - 4, 72) }, { colour: EYEPIECE });
   }
 }
 

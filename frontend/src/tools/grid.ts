@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import { Grid3x3 } from "lucide";
 import { writeCaption } from "../viewer/caption";
+import { faint, INK, PAPER } from "../viewer/colours";
 import type { Frame } from "../viewer/frame";
 import type { Layer } from "../viewer/layer";
 import { formatLength, type Resolution } from "../viewer/resolution";
@@ -35,8 +36,8 @@ class GridLayer implements Layer {
     for (let x = Math.ceil(left / stepX) * stepX; x <= right; x += stepX) this.line(context, frame, [x, top], [x, bottom]);
     for (let y = Math.ceil(top / stepY) * stepY; y <= bottom; y += stepY) this.line(context, frame, [left, y], [right, y]);
     for (const [colour, width] of [
-      ["rgba(255,255,255,.55)", 3],
-      ["rgba(27,31,36,.7)", 1],
+      [faint(PAPER, 0.55), 3],
+      [faint(INK, 0.7), 1],
     ] as const) {
       context.strokeStyle = colour;
       context.lineWidth = width;

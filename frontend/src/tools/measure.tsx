@@ -2,6 +2,7 @@ import { computed, signal } from "@preact/signals";
 import { Pentagon, Ruler, type IconNode } from "lucide";
 import { useCommands } from "../keys/commands";
 import { writeCaption } from "../viewer/caption";
+import { faint, MEASURED, PAPER } from "../viewer/colours";
 import type { Frame, Point } from "../viewer/frame";
 import { strokeCased, type Layer } from "../viewer/layer";
 import { areaMm2, formatArea, formatLength, lengthUm, type Resolution } from "../viewer/resolution";
@@ -9,7 +10,6 @@ import type { SlideView } from "../viewer/slide-view";
 import type { Pointer, Tool } from "../viewer/tool";
 import { NO_RESOLUTION, type StageTool } from "./stage-tool";
 
-const COLOUR = "#7a1fa2";
 /** A drag shorter than this in CSS pixels was meant as a click. */
 const REACH = 6;
 
@@ -58,12 +58,12 @@ class Measurements implements Layer {
     for (const { x, y } of places) context.lineTo(x, y);
     if (one.isArea) {
       context.closePath();
-      context.fillStyle = "rgba(122,31,162,.12)";
+      context.fillStyle = faint(MEASURED, 0.12);
       context.fill();
     }
-    strokeCased(context, COLOUR, { width: 2 });
+    strokeCased(context, MEASURED, { width: 2 });
     if (!one.isArea) for (const place of [places[0]!, last]) drawEnd(context, place);
-    writeCaption(context, reading(one, this.mpp), { x: last.x + 10, y: last.y - 8 }, COLOUR);
+    writeCaption(context, reading(one, this.mpp), { x: last.x + 10, y: last.y - 8 }, { colour: MEASURED });
   }
 }
 
@@ -150,9 +150,9 @@ class Measuring implements Tool {
 function drawEnd(context: CanvasRenderingContext2D, { x, y }: Point): void {
   context.beginPath();
   context.arc(x, y, 4, 0, 2 * Math.PI);
-  context.fillStyle = "#fff";
+  context.fillStyle = PAPER;
   context.fill();
-  context.strokeStyle = COLOUR;
+  context.strokeStyle = MEASURED;
   context.stroke();
 }
 

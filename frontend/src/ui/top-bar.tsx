@@ -1,4 +1,4 @@
-import { Contrast, Keyboard, Menu as MenuIcon, Moon, Settings2, Sun, type IconNode } from "lucide";
+import { Contrast, Keyboard, Menu as MenuIcon, Moon, Search, Settings2, Sun, type IconNode } from "lucide";
 import { capsOf } from "../keys/commands";
 import { unsent } from "../outbox/outbox";
 import { route } from "../state/route";
@@ -8,7 +8,7 @@ import { Folding } from "./folding";
 import { Icon } from "./icon";
 import { News } from "./news";
 
-export function TopBar({ onHelp }: { onHelp(): void }) {
+export function TopBar({ onFind, onHelp }: { onFind(): void; onHelp(): void }) {
   const now = me.value;
   return (
     <header class="top">
@@ -25,6 +25,7 @@ export function TopBar({ onHelp }: { onHelp(): void }) {
           </a>
         )}
         {now && <bdi class="who clip">{now.rater.name}</bdi>}
+        <Act icon={Search} name="Find" keys="Ctrl+K" onAct={onFind} />
         <Act icon={theme.value === "light" ? Moon : Sun} name="Light or dark" keys="Alt+t" onAct={switchTheme} />
         <Act icon={Contrast} name="High contrast" keys="Alt+c" onAct={switchContrast} isOn={contrast.value === "more"} />
         <Act icon={Keyboard} name="Keys" keys="?" onAct={onHelp} />

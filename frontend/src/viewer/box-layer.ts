@@ -1,3 +1,4 @@
+import { writeCaption } from "./caption";
 import type { Box, Frame } from "./frame";
 import { strokeCased, type Layer } from "./layer";
 
@@ -31,16 +32,7 @@ export class BoxLayer implements Layer {
     }
     context.closePath();
     strokeCased(context, drawn.colour, { width: drawn.width ?? 2.5, dash: drawn.dash ?? [] });
-    if (drawn.caption) this.writeCaption(context, frame, drawn);
-  }
-
-  private writeCaption(context: CanvasRenderingContext2D, frame: Frame, { box, colour, caption = "" }: DrawnBox): void {
-    const { x, y } = frame.toScreen(box);
-    context.font = "600 13px system-ui, 'Liberation Sans', sans-serif";
-    const width = context.measureText(caption).width + 12;
-    context.fillStyle = colour;
-    context.fillRect(x - 1.5, y - 22, width, 20);
-    context.fillStyle = "#fff";
-    context.fillText(caption, x + 4.5, y - 7);
+    const corner = frame.toScreen(drawn.box);
+    writeCaption(context, drawn.caption ?? "", { x: corner.x - 1.5, y: corner.y - 2 }, { colour: drawn.colour });
   }
 }

@@ -1,4 +1,5 @@
 import type { Cell } from "./cell-table";
+import { channelsOf } from "./colours";
 import type { Box } from "./frame";
 
 /** The scale of the report's density map (magma, reversed; Smith and van der Walt, CC0): none to most. */
@@ -69,12 +70,7 @@ function percentile(counts: Float32Array, part: number): number {
 export function colourAt(part: number): [number, number, number] {
   const place = part * (ANCHORS.length - 1);
   const low = Math.min(Math.floor(place), ANCHORS.length - 2);
-  const [from, to] = [rgb(ANCHORS[low]!), rgb(ANCHORS[low + 1]!)];
+  const [from, to] = [channelsOf(ANCHORS[low]!), channelsOf(ANCHORS[low + 1]!)];
   const mix = (channel: 0 | 1 | 2): number => from[channel] + (to[channel] - from[channel]) * (place - low);
   return [mix(0), mix(1), mix(2)];
-}
-
-function rgb(colour: string): [number, number, number] {
-  const value = Number.parseInt(colour.slice(1), 16);
-  return [value >> 16, (value >> 8) & 255, value & 255];
 }

@@ -1,3 +1,5 @@
+import { INK, PAPER } from "./colours";
+
 /** Classes differ in shape as well as colour, so that nothing hangs on telling red from blue. */
 export type Shape = "circle" | "square" | "diamond" | "triangle" | "hexagon" | "pentagon";
 
@@ -32,9 +34,6 @@ export function trace(context: CanvasRenderingContext2D, shape: Shape, x: number
   }
   context.closePath();
 }
-
-const INK = "#1b1f24";
-const PAPER = "#ffffff";
 
 /** A mark as a picture, drawn once and stamped thousands of times. */
 export function drawGlyph(style: GlyphStyle): HTMLCanvasElement {

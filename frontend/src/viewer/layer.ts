@@ -1,3 +1,4 @@
+import { faint, PAPER } from "./colours";
 import type { Frame } from "./frame";
 
 /** Something drawn over the slide, in the order in which it was added. */
@@ -7,11 +8,7 @@ export interface Layer {
 }
 
 /** A line with a casing, readable on pink and violet as on glass. */
-export function strokeCased(
-  context: CanvasRenderingContext2D,
-  colour: string,
-  { width = 2, casing = "rgba(255,255,255,.9)", dash = [] as number[] } = {},
-): void {
+export function strokeCased(context: CanvasRenderingContext2D, colour: string, { width = 2, casing = faint(PAPER, 0.9), dash = [] as number[] } = {}): void {
   context.lineJoin = "round";
   context.setLineDash([]);
   context.strokeStyle = casing;

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { INK, PAPER, SLIDE_GROUND } from "./colours";
 import type { Frame } from "./frame";
 import type { SlideView } from "./slide-view";
 
@@ -71,7 +72,7 @@ function draw(canvas: HTMLCanvasElement, frame: Frame, picture: HTMLImageElement
   if (!context) return;
   const density = window.devicePixelRatio || 1;
   context.setTransform(density, 0, 0, density, 0, 0);
-  context.fillStyle = "#f3f5f7";
+  context.fillStyle = SLIDE_GROUND;
   context.fillRect(0, 0, canvas.width, canvas.height);
   if (picture) context.drawImage(picture, 0, 0, canvas.width / density, canvas.height / density);
   for (const layer of layers) layer.draw(context, scale);
@@ -91,10 +92,10 @@ function drawView(context: CanvasRenderingContext2D, frame: Frame, scale: number
     context.lineTo(at.x * scale, at.y * scale);
   }
   context.closePath();
-  context.strokeStyle = "#fff";
+  context.strokeStyle = PAPER;
   context.lineWidth = 4;
   context.stroke();
-  context.strokeStyle = "#1b1f24";
+  context.strokeStyle = INK;
   context.lineWidth = 2;
   context.stroke();
 }

@@ -1,10 +1,10 @@
 import type { ProposedSoFar } from "../api/types";
+import { CANDIDATE, faint, INK } from "./colours";
 import type { Frame } from "./frame";
 import type { Layer } from "./layer";
 
 const RADIUS = 3;
-const COLOUR = "#f0e442";
-const CASING = "rgba(27,31,36,.75)";
+const CASING = faint(INK, 0.75);
 
 /** Dots where the first network of a running search proposes something; nothing of it is stored. */
 export class ProposalsLayer implements Layer {
@@ -19,7 +19,7 @@ export class ProposalsLayer implements Layer {
       context.moveTo(place.x + RADIUS, place.y);
       context.arc(place.x, place.y, RADIUS, 0, 2 * Math.PI);
     });
-    context.fillStyle = COLOUR;
+    context.fillStyle = CANDIDATE;
     context.strokeStyle = CASING;
     context.lineWidth = 1.5;
     context.fill();

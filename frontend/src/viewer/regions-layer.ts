@@ -1,4 +1,5 @@
 import type { RegionKind } from "../api/types";
+import { EXCLUSION, faint, INTEREST, PAPER, TUMOUR } from "./colours";
 import type { Frame, Point } from "./frame";
 import { strokeCased, type Layer } from "./layer";
 
@@ -19,9 +20,9 @@ interface Look {
 }
 
 const LOOKS: Readonly<Record<RegionKind, Look>> = {
-  tumour: { line: "#0b7a5b", fill: "rgba(11,122,91,.07)", dash: [] },
-  exclusion: { line: "#b34700", fill: "rgba(179,71,0,.14)", dash: [8, 5] },
-  "region of interest": { line: "#0072b2", fill: "rgba(0,114,178,.05)", dash: [2, 4] },
+  tumour: { line: TUMOUR, fill: faint(TUMOUR, 0.07), dash: [] },
+  exclusion: { line: EXCLUSION, fill: faint(EXCLUSION, 0.14), dash: [8, 5] },
+  "region of interest": { line: INTEREST, fill: faint(INTEREST, 0.05), dash: [2, 4] },
 };
 
 /** Polygons of a slide: tumour drawn through, exclusions dashed, regions of interest dotted; one may be at work. */
@@ -47,7 +48,7 @@ export class RegionsLayer implements Layer {
       const { x, y } = frame.toScreen(vertex);
       context.beginPath();
       context.arc(x, y, 4.5, 0, 2 * Math.PI);
-      context.fillStyle = "#fff";
+      context.fillStyle = PAPER;
       context.fill();
       context.lineWidth = 2;
       context.strokeStyle = LOOKS[draft.kind].line;

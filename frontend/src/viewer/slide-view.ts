@@ -1,6 +1,7 @@
 import { effect, type ReadonlySignal } from "@preact/signals";
 import OpenSeadragon from "openseadragon";
 import { Arrivals, type Trouble, type WhyNot } from "./arrivals";
+import { SLIDE_GROUND } from "./colours";
 import { Frame, type Box, type Point } from "./frame";
 import { centring, framing, reach } from "./framing";
 import { declineInlineStyle } from "./inline-style";
@@ -40,7 +41,7 @@ const OPTIONS = {
   preserveImageSizeOnResize: true,
   timeout: 60_000,
   tileRetryMax: 0, // asked for again below, for as long as it takes
-  placeholderFillStyle: "#eceff2",
+  placeholderFillStyle: SLIDE_GROUND,
   gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: false, flickEnabled: false },
   gestureSettingsPen: { clickToZoom: false, dblClickToZoom: false },
   gestureSettingsTouch: { clickToZoom: false, dblClickToZoom: false, flickEnabled: true },

@@ -1,3 +1,5 @@
+import { FONT } from "./caption";
+import { faint, INK, PAPER } from "./colours";
 import { filterOf, look } from "./look";
 import { scaleBar } from "./scale-bar";
 import type { SlideView } from "./slide-view";
@@ -10,7 +12,7 @@ export async function snapshot(view: SlideView): Promise<Blob> {
   target.height = canvas.height;
   const context = target.getContext("2d");
   if (!context) throw new Error("the browser gives no canvas");
-  context.fillStyle = "#fff";
+  context.fillStyle = PAPER;
   context.fillRect(0, 0, target.width, target.height);
   context.filter = filterOf(look.value) || "none";
   context.drawImage(tiles, 0, 0, target.width, target.height);
@@ -27,11 +29,11 @@ function drawScaleBar(context: CanvasRenderingContext2D, scale: number, mpp: num
   context.scale(density, density);
   const bar = scaleBar(scale, mpp, 160);
   const bottom = height / density - 18;
-  context.fillStyle = "rgba(255,255,255,.88)";
+  context.fillStyle = faint(PAPER, 0.88);
   context.fillRect(12, bottom - 26, bar.width + 16, 36);
-  context.fillStyle = "#1b1f24";
+  context.fillStyle = INK;
   context.fillRect(20, bottom, bar.width, 4);
-  context.font = "600 13px system-ui, 'Liberation Sans', sans-serif";
+  context.font = FONT;
   context.textAlign = "center";
   context.fillText(bar.label, 20 + bar.width / 2, bottom - 8);
 }

@@ -26,6 +26,8 @@ SIZE_MAX_BYTES = 1 << 38
 _SPARE_BYTES = 256 << 20
 """Left free beside a slide: the study must stay writable."""
 _OF_SEVERAL = frozenset({".mrxs", ".vms", ".vmu", ".vsi", ".dcm"})
+SENT_SUFFIXES = tuple(sorted(IMAGE_SUFFIXES - _OF_SEVERAL))
+"""Of the files that can be sent: slides in one file."""
 """Formats in which a slide is several files."""
 
 
@@ -64,8 +66,9 @@ class Uploads:
         if suffix in _OF_SEVERAL:
             mend = "put it with all its files into the folder of the slides, and choose it there"
             raise invalid(f"a slide of the format {suffix} is several files", field="name", mend=mend)
-        if suffix not in IMAGE_SUFFIXES or safe.startswith("."):
-            raise invalid("this is no name of a slide", field="name", mend=f"slides are {_suffixes()}")
+        if suffix not in SENT_SUFFIXES or safe.startswith("."):
+            mend = f"slides are {', '.join(SENT_SUFFIXES)}"
+            raise invalid("this is no name of a slide", field="name", mend=mend)
         if (folder / safe).exists():
             mend = "choose it among the files of the folder, or rename yours"
             raise Refusal(409, "conflict", f"the folder of the slides has a file {safe!r} already", mend=mend)
@@ -166,7 +169,3 @@ def _written() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             what, mend = "the disk of the slides is full", "free space there; the upload goes on where it is"
         raise Refusal(507, "disk_full", what, mend=mend) from None
-
-
-def _suffixes() -> str:
-    return ", ".join(sorted(IMAGE_SUFFIXES - _OF_SEVERAL))

@@ -1,4 +1,6 @@
 import type { WindowShape } from "../../api/types";
+import { writeCaption } from "../../viewer/caption";
+import { faint, GAP, INTEREST, KEPT } from "../../viewer/colours";
 import type { Box, Frame, Point } from "../../viewer/frame";
 import { strokeCased, type Layer } from "../../viewer/layer";
 
@@ -10,10 +12,6 @@ export interface DrawnWindow {
   readonly isCurrent: boolean;
 }
 
-const COUNTED = "#0072b2";
-const KEPT = "#5b6770";
-const GAP = "#6f3fa0";
-
 /** The windows of a case, rectangles and circles, with what is counted in them. */
 export class WindowLayer implements Layer {
   windows: readonly DrawnWindow[] = [];
@@ -24,9 +22,11 @@ export class WindowLayer implements Layer {
       const corners = outlineOf(drawn).map((at) => frame.toScreen(at));
       for (const { x, y } of corners) context.lineTo(x, y);
       context.closePath();
-      const colour = drawn.isCurrent ? COUNTED : KEPT;
+      const colour = drawn.isCurrent ? INTEREST : KEPT;
       strokeCased(context, colour, { width: drawn.isCurrent ? 3 : 2, dash: drawn.isCurrent ? [] : [7, 5] });
-      write(context, drawn.caption, colour, frame.toScreen(captionAt(drawn)), drawn.shape === "circle");
+      const isCentred = drawn.shape === "circle";
+      const { x, y } = frame.toScreen(captionAt(drawn));
+      writeCaption(context, drawn.caption, { x: isCentred ? x : x - 1.5, y: y - 2 }, { colour, isCentred });
     }
   }
 }
@@ -51,17 +51,6 @@ function captionAt({ box, shape }: DrawnWindow): Point {
   return shape === "circle" ? { x: box.x + box.width / 2, y: box.y } : box;
 }
 
-function write(context: CanvasRenderingContext2D, text: string, colour: string, { x, y }: Point, isCentred: boolean): void {
-  if (!text) return;
-  context.font = "600 13px system-ui, 'Liberation Sans', sans-serif";
-  const width = context.measureText(text).width + 12;
-  const left = isCentred ? x - width / 2 : x - 1.5;
-  context.fillStyle = colour;
-  context.fillRect(left, y - 22, width, 20);
-  context.fillStyle = "#fff";
-  context.fillText(text, left + 6, y - 7);
-}
-
 /** What a search could not read, hatched, and the part that it searched, dotted. */
 export class SearchLayer implements Layer {
   gaps: readonly Box[] = [];
@@ -80,10 +69,11 @@ export class SearchLayer implements Layer {
         { x, y: y + height },
       ];
       trace(context, frame, ring);
-      context.fillStyle = "rgba(111,63,160,.18)";
+      context.fillStyle = faint(GAP, 0.18);
       context.fill();
       strokeCased(context, GAP, { width: 2, dash: [4, 3] });
-      write(context, "could not be read", GAP, frame.toScreen(ring[0]!), false);
+      const corner = frame.toScreen(ring[0]!);
+      writeCaption(context, "could not be read", { x: corner.x - 1.5, y: corner.y - 2 }, { colour: GAP });
     }
   }
 }
@@ -114,7 +104,7 @@ export class AddedLayer implements Layer {
       context.lineTo(x + out + 5, y - out);
       context.moveTo(x + out, y - out - 5);
       context.lineTo(x + out, y - out + 5);
-      strokeCased(context, COUNTED, { width: 2.5, dash: [] });
+      strokeCased(context, INTEREST, { width: 2.5, dash: [] });
     }
   }
 }

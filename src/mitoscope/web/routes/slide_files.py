@@ -24,7 +24,7 @@ from mitoscope.web.routes.slides import Slide, describe_slide
 from mitoscope.web.sample import SampleState
 from mitoscope.web.slides import FOLDERS_MAX_FILES, find_slide_files
 from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
-from mitoscope.web.uploads import PART_BYTES, SIZE_MAX_BYTES, Upload
+from mitoscope.web.uploads import PART_BYTES, SENT_SUFFIXES, SIZE_MAX_BYTES, Upload
 
 router = APIRouter()
 CHOSEN_MAX = FOLDERS_MAX_FILES
@@ -43,13 +43,14 @@ class RefusedFile(Answer):
 class IntakeState(Answer):
     """How many files are yet to be looked at, of how many, and those that are no slides of the study.
 
-    Whether the synthetic slide, a sample to try things on, is there.
+    Whether the synthetic slide, a sample to try things on, is there; the suffixes of files that can be sent.
     """
 
     waiting: int
     of: int
     refused: list[RefusedFile]
     sample: SampleState
+    suffixes: tuple[str, ...]
 
 
 class FoundFile(Answer):
@@ -87,6 +88,7 @@ def intake(state: StateHere, lead: LeadHere) -> IntakeState:  # noqa: ARG001 it 
             {"name": name, "reason": error.what, "mend": error.mend} for name, error in now.refused.items()
         ],
         "sample": state.sample.state,
+        "suffixes": SENT_SUFFIXES,
     }
 
 
