@@ -17,6 +17,9 @@ from .making import Clinic, serving
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
+ARGUMENTS = ["--no-sandbox", "--disable-3d-apis"]
+"""Of every browser of the tests: they have no WebGL, which not every workplace has."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what needs a browser where there is none, and say so.
@@ -51,9 +54,9 @@ def write_slides(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Return Chromium."""
+    """Return Chromium, without WebGL."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect, sync_playwright
 
-from .conftest import CHROMIUM, write_slides
+from .conftest import ARGUMENTS, CHROMIUM, write_slides
 from .gallery import Exhibit, exhibits
 from .making import Clinic, serving, settle
 
@@ -196,7 +196,7 @@ def main() -> None:
         slides = Path(scratch) / "slides"
         slides.mkdir()
         write_slides(slides)
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         with serving(Path(scratch) / "study.mito", slides, browser) as clinic:
             clinic.is_shared = not asked.documents
             shown = [

@@ -10,6 +10,7 @@ from .making import Clinic, shoot
 
 ROWS = "image,x,y,label,rater\nbreast-04.tiff,300,300,Teilungsfigur,Anna\n"
 ROWS += "breast-04.tiff,600,500,Tubule,Anna\nbreast-04.tiff,90000,640,look-alike,Anna\n"
+ROWS += "of another study.svs,300,300,look-alike,Anna\n"
 
 
 def test_a_file_is_mapped_imported_and_frozen(clinic: Clinic, tmp_path: Path) -> None:
@@ -23,11 +24,13 @@ def test_a_file_is_mapped_imported_and_frozen(clinic: Clinic, tmp_path: Path) ->
     dialog.get_by_label("Class of Teilungsfigur").select_option("mitotic figure")
     shoot(page, "data-mapping")
     dialog.get_by_label("Class of Tubule").select_option("leave these cells out")
-    expect(dialog.get_by_text("1 cell on 1 slide")).to_be_visible()
+    expect(dialog.get_by_text("2 cells on 2 slides")).to_be_visible()
+    stranger = dialog.get_by_text("Not in the study, added without a picture: 1 slide, of another study.svs")
+    expect(stranger).to_be_visible()
     expect(dialog.get_by_text("Cannot be taken, and go to quarantine: 1 entry")).to_be_visible()
     shoot(page, "data-preview")
     dialog.get_by_role("button", name="Import").click()
-    expect(page.locator(".toast")).to_contain_text("Imported: 1 new cell, 1 label, 1 entry in quarantine.")
+    expect(page.locator(".toast")).to_contain_text("Imported: 2 new cells, 2 labels, 1 entry in quarantine.")
     page.get_by_role("button", name="Freeze a version").click()
     dialog.get_by_label("Name, e.g. MEL").fill("TRIAL")
     dialog.get_by_role("button", name="Freeze").click()

@@ -687,7 +687,7 @@ export interface Imported {
 /**
  * How many files are yet to be looked at, of how many, and those that are no slides of the study.
  *
- * Whether the synthetic slide, a sample to try things on, is there, and the suffixes of files that can be sent.
+ * Whether the synthetic slide, a sample to try things on, is there; the suffixes of files that can be sent.
  */
 export interface IntakeState {
   readonly waiting: number;

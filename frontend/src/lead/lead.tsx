@@ -1,4 +1,5 @@
 import { Activity as Pulse, ChartNoAxesColumn, Database, Layers, Scale, ScanSearch, Tags, Users } from "lucide";
+import { useEffect, useRef } from "preact/hooks";
 import { DataPage } from "../data/data-page";
 import { SearchPage } from "../search/search-page";
 import { route } from "../state/route";
@@ -25,10 +26,12 @@ export const STUDY_PAGES = [
 /** What the lead of a study sees and sets. */
 export function Lead() {
   const chosen = STUDY_PAGES.find((one) => one.name === route.value[1]) ?? STUDY_PAGES[0];
+  const tabs = useRef<HTMLElement>(null);
+  useEffect(() => tabs.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [chosen]);
   return (
     <main class="page">
       <h1>Study</h1>
-      <nav class="tabs" aria-label="Study">
+      <nav ref={tabs} class="tabs" aria-label="Study">
         {STUDY_PAGES.map((one) => (
           <a key={one.name} href={`#/study/${one.name}`} aria-current={one === chosen ? "page" : undefined}>
             <Icon of={one.icon} size={16} /> {one.title}

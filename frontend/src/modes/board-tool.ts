@@ -7,6 +7,15 @@ import type { SlideView } from "../viewer/slide-view";
 import type { Pointer, Tool } from "../viewer/tool";
 import { contains } from "./polygon";
 
+/** CSS pixels by which tiles stand out over their places: their positions are rounded. */
+const BLEED = 1;
+const CORNERS = [
+  [-1, -1],
+  [1, -1],
+  [-1, 1],
+  [1, 1],
+] as const;
+
 interface ToolOptions {
   isLasso(): boolean;
   selected(): ReadonlySet<number>;
@@ -115,15 +124,13 @@ export class BoardLayer implements Layer {
     brush.globalCompositeOperation = "source-in";
     brush.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--glass");
     brush.fillRect(0, 0, between.width, between.height);
-    const [corner, right, below] = [
-      { x: 0, y: 0 },
-      { x: board.cell_px, y: 0 },
-      { x: 0, y: board.cell_px },
-    ].map((at) => frame.toScreen(at)) as [Point, Point, Point];
     context.save();
-    context.transform(right.x - corner.x, right.y - corner.y, below.x - corner.x, below.y - corner.y, corner.x, corner.y);
+    frame.apply(context, context.getTransform().a);
     context.imageSmoothingEnabled = false;
-    context.drawImage(between, 0, 0);
+    const [side, bleed] = [board.cell_px, BLEED / frame.scale];
+    for (const [x, y] of CORNERS) {
+      context.drawImage(between, x * bleed - side, y * bleed - side, between.width * side, between.height * side);
+    }
     context.restore();
   }
 
@@ -139,14 +146,14 @@ export class BoardLayer implements Layer {
   }
 }
 
-/** A picture of a pixel a place: opaque where no crop stands. */
+/** A picture of a pixel a place, and one place more on every side: opaque where no crop stands. */
 function placesBetween(board: BoardColumns): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
-  canvas.width = Math.round(board.width / board.cell_px);
-  canvas.height = Math.round(board.height / board.cell_px);
+  canvas.width = Math.round(board.width / board.cell_px) + 2;
+  canvas.height = Math.round(board.height / board.cell_px) + 2;
   const context = canvas.getContext("2d");
   if (!context) return canvas;
   context.fillRect(0, 0, canvas.width, canvas.height);
-  board.cell.forEach((_, at) => context.clearRect(board.column[at]!, board.row[at]!, 1, 1));
+  board.cell.forEach((_, at) => context.clearRect(board.column[at]! + 1, board.row[at]! + 1, 1, 1));
   return canvas;
 }

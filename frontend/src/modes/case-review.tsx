@@ -34,7 +34,6 @@ import { loadRegions } from "./slide-work";
 import { Signature } from "./signature";
 import { WindowTool } from "./window-tool";
 
-/** As in the report: the yellow of Okabe and Ito. */
 /** Magnification at which a candidate is shown. */
 const CLOSE = 40;
 /** A place is seen when the view has rested there for so long. */
@@ -208,6 +207,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
     };
     made.tool = new WindowTool(
       () => (isAdding.value ? null : state.box.value),
+      () => made.frame,
       slide,
       (at) => state.moveTo(at),
       inner,

@@ -51,7 +51,13 @@ export function Interests({ slide, view, layer, history, polygons }: Properties)
   useEffect(() => void load(), [path]);
   const place = (box: Box) => {
     placed.value = box;
-    view.tool = new WindowTool(() => placed.value, slide, move, polygons);
+    view.tool = new WindowTool(
+      () => placed.value,
+      () => view.frame,
+      slide,
+      move,
+      polygons,
+    );
     draw();
     view.fit(box);
   };

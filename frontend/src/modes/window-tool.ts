@@ -1,12 +1,16 @@
-import type { Box } from "../viewer/frame";
+import type { Box, Frame } from "../viewer/frame";
 import type { Pointer, Tool } from "../viewer/tool";
 
-/** Moves a window of fixed size over the slide by dragging it. */
+/** CSS pixels beside its edge at which a window that is larger than the view is gripped. */
+const EDGE = 10;
+
+/** Moves a window of fixed size over the slide by dragging it; by its edge where it is larger than the view, so that drags inside pan. */
 export class WindowTool implements Tool {
   private grip: { x: number; y: number } | null = null;
 
   constructor(
     private readonly window: () => Box | null,
+    private readonly frame: () => Frame,
     private readonly size: { width: number; height: number },
     private readonly onMove: (at: { x: number; y: number }) => void,
     /** Of clicks that do not drag, and of drags that begin elsewhere. */
@@ -16,8 +20,11 @@ export class WindowTool implements Tool {
 
   private holds({ slide }: Pointer): Box | null {
     const box = this.window();
-    const inside = box && slide.x >= box.x && slide.x < box.x + box.width && slide.y >= box.y && slide.y < box.y + box.height;
-    return inside ? box : null;
+    if (!box) return null;
+    const { scale, width, height } = this.frame();
+    const inside = Math.min(slide.x - box.x, box.x + box.width - slide.x, slide.y - box.y, box.y + box.height - slide.y) * scale;
+    const isLarger = box.width * scale > width || box.height * scale > height;
+    return (isLarger ? Math.abs(inside) <= EDGE : inside >= 0) ? box : null;
   }
 
   press(pointer: Pointer): boolean {
