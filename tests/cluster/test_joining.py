@@ -74,6 +74,28 @@ def test_a_server_that_is_no_cluster_is_refused() -> None:
         thread.join()
 
 
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        (
+            "raise RuntimeError('RPC error: Method not found!')",
+            r"does \(RuntimeError: RPC error: Method not found!\)",
+        ),
+        ("while True: pass", r"does \(none within 0\.2 s\)"),
+    ],
+)
+def test_another_server_of_grpc_is_refused_by_its_answer(
+    monkeypatch: pytest.MonkeyPatch, question: str, named: str
+) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setattr("mitoscope.cluster.joining._knock", lambda address: None)
+    monkeypatch.setattr("mitoscope.cluster.joining._QUESTION", question)
+    if "while" in question:
+        monkeypatch.setattr("mitoscope.cluster.joining._ASK_S", 0.2)
+    with pytest.raises(ClusterError, match=named), joined("127.0.0.1:1", Request()):
+        pass
+
+
 def test_an_address_that_is_closed_or_silent_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray")
     monkeypatch.setattr("mitoscope.cluster.joining.ANSWER_S", 0.3)

@@ -7,6 +7,8 @@ import os
 import secrets
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -39,6 +41,16 @@ _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0,
 _FRAME_BYTES: Final = 9
 _SETTINGS: Final = bytes([4, 0, 0, 0, 0, 0])
 """Kind, flags and stream of the frame with which a server of HTTP/2 begins (RFC 9113, 3.4): others do not."""
+_ASK_S: Final = 25.0
+"""Seconds within which Ray's own client has an answer; a cluster gives one in two, with the start of Python."""
+_QUESTION: Final = """
+import sys
+try:
+    from ray._raylet import GcsClient
+except ImportError:
+    sys.exit()  # a Ray of another build: it finds out by itself
+GcsClient(address=sys.argv[1]).get_all_node_info(timeout=10)
+"""
 _STORE_BYTES: Final = 256 << 20
 """Of objects that a machine shares between its processes: models and what is known of some slides."""
 
@@ -90,6 +102,7 @@ def joined(
         else:
             address = os.environ.get(ADDRESS, "") if cluster == AUTO else cluster
             _knock(address)
+            _ask(address)
             _init(ray, address)
         _check(ray, request, cluster, resources_s)
         yield
@@ -210,6 +223,38 @@ def _knock(address: str) -> None:
             where=where,
             mend="see that it runs (ray status on its head node) and that this machine reaches it",
         )
+
+
+def _ask(address: str) -> None:
+    """Ask for the nodes of a cluster in a process of its own.
+
+    Another server of gRPC is known by its answer. Ray's own start tries for minutes, and ends the process.
+
+    Raises
+    ------
+    ClusterError
+        If it is no Ray cluster, or one that lets nobody in without a token.
+    """
+    try:
+        asked = subprocess.run(  # noqa: S603 (our own script; the address is one argument)
+            [sys.executable, "-c", _QUESTION, address],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_ASK_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        reason = f"none within {_ASK_S:g} s"
+    else:
+        if asked.returncode == 0:
+            return
+        said = asked.stderr.decode(errors="replace").strip().splitlines()
+        reason = said[-1][:200] if said else f"exit status {asked.returncode}"
+    raise ClusterError(
+        f"does not answer as a Ray cluster does ({reason})",
+        where=f"--cluster {address}",
+        mend="see that it runs (ray status on its head node); every node needs the same Ray",
+    )
 
 
 def _frame(line: socket.socket) -> bytes:
