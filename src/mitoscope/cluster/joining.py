@@ -42,7 +42,7 @@ _FRAME_BYTES: Final = 9
 _SETTINGS: Final = bytes([4, 0, 0, 0, 0, 0])
 """Kind, flags and stream of the frame with which a server of HTTP/2 begins (RFC 9113, 3.4): others do not."""
 _ASK_S: Final = 25.0
-"""Seconds within which Ray's own client has an answer; a cluster gives one in two, with the start of Python."""
+"""Seconds within which Ray's own client has an answer; of a cluster in two, with the start of Python."""
 _QUESTION: Final = """
 import sys
 try:
