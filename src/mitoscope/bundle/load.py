@@ -257,6 +257,16 @@ def load_bundle(name_or_path: str | Path = DEFAULT) -> Bundle:
         If a file is missing, truncated or changed, the manifest does not fit its schema, or the graph is
         refused, has another interface, or says something else about itself than the manifest.
     """
+    return open_bundle(name_or_path)[0]
+
+
+def open_bundle(name_or_path: str | Path) -> tuple[Bundle, ort.InferenceSession]:
+    """Load a bundle as `load_bundle` does, and return the session of its detector, too.
+
+    Notes
+    -----
+    Opening a graph of 500 MB takes seconds: who runs it at once need not do so twice.
+    """
     folder = find_bundle(name_or_path)
     manifest, fingerprint = _read_manifest(folder)
     graph = b""
@@ -270,4 +280,4 @@ def load_bundle(name_or_path: str | Path = DEFAULT) -> Bundle:
     subtype = _check_subtype(folder, manifest)
     if contract_of(session) != contract(manifest, verifier_sha256=hashes, subtype_sha256=subtype):
         raise BundleDamagedError("the graph and the manifest contradict each other", where=where, mend=_MEND)
-    return Bundle(manifest, folder, fingerprint, takes_any_window(session))
+    return Bundle(manifest, folder, fingerprint, takes_any_window(session)), session

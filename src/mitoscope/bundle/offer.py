@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from mitoscope.bundle.load import MANIFEST_NAME, SEAL_NAME, Bundle, load_bundle,
 from mitoscope.bundle.manifest import Manifest
 from mitoscope.bundle.pack import HEAD_BYTES, manifest_at_head, unpack_bundle
 from mitoscope.bundle.shelf import place_on_shelf
-from mitoscope.bundle.verify import verify_bundle
+from mitoscope.bundle.verify import load_tested
 from mitoscope.errors import BundleDamagedError, BundleError, RemoteError
 from mitoscope.fsio import atomic_directory, make_directory
 from mitoscope.remote import Location, Patience, as_shown, fetch_file, is_address, read_beginning
@@ -140,8 +140,8 @@ class Offer:
             (part / SEAL_NAME).write_bytes(seal(self._content))
             for name in self.manifest.files:
                 (incoming / name).replace(part / name)
-            verify_bundle(load_bundle(part))
-        return load_bundle(target)
+            written = load_tested(part)
+        return replace(written, folder=target)
 
 
 def look_at(address: str) -> Offer:

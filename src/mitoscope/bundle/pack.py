@@ -12,12 +12,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from mitoscope.bundle.load import MANIFEST_NAME, SEAL_NAME, Bundle, load_bundle, parse_manifest
 from mitoscope.bundle.manifest import Manifest
-from mitoscope.bundle.verify import verify_bundle
+from mitoscope.bundle.verify import load_tested
 from mitoscope.errors import FormatError
 from mitoscope.fsio import atomic_directory, atomic_write, open_regular
 
@@ -97,8 +98,8 @@ def unpack_bundle(archive: Path, target: Path) -> Bundle:
                 raise FormatError(f"holds {foreign[0]!r}, which its manifest does not name", where=archive)
             for name, member in members.items():
                 _extract(packed, member, part / name, sizes.get(name, HEAD_BYTES), archive)
-        verify_bundle(load_bundle(part))
-    return load_bundle(target)
+        written = load_tested(part)
+    return replace(written, folder=target)
 
 
 def read_head(archive: Path, most: int = HEAD_BYTES) -> bytes:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from mitoscope.bundle.load import Bundle
+from mitoscope.bundle.load import Bundle, open_bundle
 from mitoscope.bundle.manifest import SelfTest
 from mitoscope.bundle.network import ORT_ERRORS, find_points, open_network, score_windows
 from mitoscope.errors import BundleDamagedError
@@ -17,15 +19,16 @@ from mitoscope.errors import BundleDamagedError
 _SIDE_MAX_PX = 8192
 
 
-def points_above(onnx: bytes, rgb: NDArray[np.uint8], *, floor: float, where: str) -> NDArray[np.float64]:
+def points_above(
+    session: ort.InferenceSession, rgb: NDArray[np.uint8], *, floor: float, where: str
+) -> NDArray[np.float64]:
     """Return x, y and score of the points that a network finds in one picture, by descending score.
 
     Raises
     ------
     BundleDamagedError
-        If the network does not load or run, or finds something that is not finite.
+        If the network does not run, or finds something that is not finite.
     """
-    session = open_network(onnx, where=where)
     try:
         points = find_points(session, rgb[np.newaxis])[0].astype(np.float64)
     except ORT_ERRORS as error:
@@ -39,15 +42,14 @@ def points_above(onnx: bytes, rgb: NDArray[np.uint8], *, floor: float, where: st
     return np.asarray(points[order], dtype=np.float64)
 
 
-def scores_of(onnx: bytes, rgb: NDArray[np.uint8], *, where: str) -> NDArray[np.float64]:
+def scores_of(session: ort.InferenceSession, rgb: NDArray[np.uint8], *, where: str) -> NDArray[np.float64]:
     """Return the scores that a network gives to one picture, shape (classes,).
 
     Raises
     ------
     BundleDamagedError
-        If the network does not load or run, or gives something that is not finite or outside [0, 1].
+        If the network does not run, or gives something that is not finite or outside [0, 1].
     """
-    session = open_network(onnx, where=where)
     try:
         scores: NDArray[np.float64] = score_windows(session, rgb[np.newaxis])[0].astype(np.float64)
     except ORT_ERRORS as error:
@@ -63,8 +65,27 @@ def scores_of(onnx: bytes, rgb: NDArray[np.uint8], *, where: str) -> NDArray[np.
     return scores
 
 
-def verify_bundle(bundle: Bundle) -> int:
+def load_tested(folder: Path) -> Bundle:
+    """Load a bundle that was just written, and run its self-test.
+
+    Raises
+    ------
+    BundleDamagedError
+        If it does not load or its self-test fails.
+    """
+    bundle, session = open_bundle(folder)
+    verify_bundle(bundle, session=session)
+    return bundle
+
+
+def verify_bundle(bundle: Bundle, *, session: ort.InferenceSession | None = None) -> int:
     """Run the self-test.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    session : onnxruntime.InferenceSession, optional
+        Of its detector, where it is open.
 
     Returns
     -------
@@ -77,34 +98,23 @@ def verify_bundle(bundle: Bundle) -> int:
         If an expected point is not found or another one is, or a score is another.
     """
     test, floor = bundle.manifest.self_test, bundle.manifest.score_floor
-    where = str(bundle.folder / test.image)
+    where, detector = str(bundle.folder / test.image), str(bundle.folder / bundle.manifest.detector)
+    session = open_network(bundle.onnx, where=detector) if session is None else session
+    rgb = _picture(bundle.read(test.image), where)
     if bundle.manifest.kind == "scores":
-        return _test_scores(bundle)
+        scores = scores_of(session, rgb, where=detector)
+        _compare_scores(scores, test.scores, tolerance=test.tolerance_score, where=where)
+        return len(scores)
     # Down to the tolerance below the floor: an expected point may lie on either side of it here.
-    found = points_above(
-        bundle.onnx,
-        _picture(bundle.read(test.image), where),
-        floor=max(floor - test.tolerance_score, 0.0),
-        where=str(bundle.folder / bundle.manifest.detector),
-    )
+    found = points_above(session, rgb, floor=max(floor - test.tolerance_score, 0.0), where=detector)
     _compare(found, test, floor=floor, where=where)
-    _test_further(bundle)
+    _test_further(bundle, rgb)
     return len(test.points)
 
 
-def _test_scores(bundle: Bundle) -> int:
-    test = bundle.manifest.self_test
-    where = str(bundle.folder / test.image)
-    rgb = _picture(bundle.read(test.image), where)
-    found = scores_of(bundle.onnx, rgb, where=str(bundle.folder / bundle.manifest.detector))
-    _compare_scores(found, test.scores, tolerance=test.tolerance_score, where=where)
-    return len(found)
-
-
-def _test_further(bundle: Bundle) -> None:
+def _test_further(bundle: Bundle, rgb: NDArray[np.uint8]) -> None:
     """Test the graphs beside the detector's on crops in the middle of the picture."""
     test, manifest = bundle.manifest.self_test, bundle.manifest
-    rgb = _picture(bundle.read(test.image), str(bundle.folder / test.image))
     tests: list[tuple[str, int, tuple[float, ...]]] = []
     if (verifier := manifest.verifier) is not None:
         tests += zip(verifier.files, verifier.sides_px, test.verifier_scores, strict=True)
@@ -112,7 +122,7 @@ def _test_further(bundle: Bundle) -> None:
         tests.append((subtype.file, subtype.crop_px, test.subtype_scores))
     for name, crop_px, expected in tests:
         where = str(bundle.folder / name)
-        found = scores_of(bundle.read(name), middle(rgb, crop_px), where=where)
+        found = scores_of(open_network(bundle.read(name), where=where), middle(rgb, crop_px), where=where)
         _compare_scores(found, expected, tolerance=test.tolerance_score, where=where)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mitoscope.bundle.graph import CONTRACT_KEY, check_graph, with_metadata
-from mitoscope.bundle.load import MANIFEST_NAME, SEAL_NAME, Bundle, contract, load_bundle, seal
+from mitoscope.bundle.load import MANIFEST_NAME, SEAL_NAME, Bundle, contract, seal
 from mitoscope.bundle.manifest import FileEntry, Manifest, ModelDescription, SelfTest
-from mitoscope.bundle.verify import middle, points_above, scores_of, verify_bundle
+from mitoscope.bundle.network import open_network
+from mitoscope.bundle.verify import load_tested, middle, points_above, scores_of
 from mitoscope.errors import BundleDamagedError, BundleError
 from mitoscope.fsio import atomic_directory, atomic_write, open_regular
 
@@ -84,8 +86,8 @@ def write_bundle(
     )
     with atomic_directory(folder) as part:
         _write_files(part, contents, manifest)
-        verify_bundle(load_bundle(part))
-    return load_bundle(folder)
+        written = load_tested(part)
+    return replace(written, folder=folder)
 
 
 def _check_further(description: ModelDescription, onnx: Mapping[str, Path | bytes], folder: Path) -> None:
@@ -124,7 +126,8 @@ def _self_test(
 ) -> SelfTest:
     if description.kind == "scores":
         return SelfTest(image=_SELF_TEST_NAME, scores=_row(contents[detector], rgb, where=detector))
-    points = points_above(contents[detector], rgb, floor=description.score_floor, where=detector)
+    session = open_network(contents[detector], where=detector)
+    points = points_above(session, rgb, floor=description.score_floor, where=detector)
     if not len(points):
         raise BundleDamagedError(
             "the detector finds nothing in the self-test picture",
@@ -145,7 +148,8 @@ def _self_test(
 
 
 def _row(onnx: bytes, rgb: NDArray[np.uint8], *, where: str) -> tuple[float, ...]:
-    return tuple(round(float(score), 5) for score in scores_of(onnx, rgb, where=where))
+    scores = scores_of(open_network(onnx, where=where), rgb, where=where)
+    return tuple(round(float(score), 5) for score in scores)
 
 
 def _write_files(folder: Path, contents: Mapping[str, bytes], manifest: Manifest) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime import InferenceSession
 
-from mitoscope.bundle.importing import Statement, import_bundle, plan_of, read_network
+from mitoscope.bundle import load, verify, write
+from mitoscope.bundle.importing import Statement, import_bundle, plan_of, plausible, read_network
 from mitoscope.bundle.importing.plausible import check_boxes, check_scores
+from mitoscope.bundle.network import open_network
 from mitoscope.errors import BundleDamagedError, BundleError, ConfigError
 from tests.bundle.importing.heads import (
     SIDE,
@@ -122,6 +126,14 @@ def test_weights_beside_the_graph_are_taken_in_and_others_are_not(tmp_path: Path
     path.write_bytes(moved.SerializeToString())
     with pytest.raises(BundleError, match="not beside it; save it as one file"):
         read_network(path, where="n")
+    # Of two files that together are too large neither is read.
+    for at, tensor in enumerate(moved.graph.initializer):
+        next(e for e in tensor.external_data if e.key == "location").value = f"{at}.data"
+        (tmp_path / f"{at}.data").touch()
+        os.truncate(tmp_path / f"{at}.data", 600 << 20)
+    path.write_bytes(moved.SerializeToString())
+    with pytest.raises(BundleError, match=r"larger than 1024 MiB.*; export it in float16"):
+        read_network(path, where="n")
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"\x80\x02}q\x00."])
@@ -227,7 +239,9 @@ def test_log_odds_stated_as_probabilities_are_said_and_the_other_way_round_doubt
     assert "--scores probability" in doubt
 
 
-def test_a_network_that_finds_figures_only_in_other_colours_is_refused(tmp_path: Path) -> None:
+def test_a_network_that_finds_figures_only_in_other_colours_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Chromatin is bluer than anything else: what knows it by that is blind the other way round."""
     source = tmp_path / "dark.onnx"
     source.write_bytes(_haematoxylin())
@@ -241,7 +255,19 @@ def test_a_network_that_finds_figures_only_in_other_colours_is_refused(tmp_path:
             "std": (1.0,) * 3,
         },
     )
+    opened = []
+
+    def counted(graph: bytes, *, where: str) -> InferenceSession:
+        opened.append(where)
+        return open_network(graph, where=where)
+
+    for module in (plausible, load, write, verify):  # a graph of 500 MB takes seconds to open and to run
+        monkeypatch.setattr(module, "open_network", counted)
     done = import_bundle(source, right, tmp_path / "right")
+    own = [where for where in opened if "semi-fcn" not in where]
+    assert len(own) == 3  # looked at, its self-test made, and both loaded and tested as written
+    assert done.bundle.folder == tmp_path / "right"
+    assert done.bundle.read("network.onnx")
     assert done.plausibility.is_shown
     wrong = statement("heatmap", interface=dict(right.interface) | {"channels": "bgr"})
     with pytest.raises(

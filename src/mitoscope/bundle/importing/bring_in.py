@@ -105,7 +105,7 @@ def import_bundle(
     wide = (
         shown if plan.layout.kind == "points" else field.crop(max(3 * plan.window_px, *field.rgb.shape[:2]))
     )
-    plausibility = check_colours(plan, wide) if checked else Plausibility(0, 0.0)
+    plausibility = check_colours(plan, wide, seen) if checked else Plausibility(0, 0.0)
     if plan.layout.kind == "points" and not (seen.answer[:, 2] > plan.floor).any():
         raise BundleError(
             f"finds nothing above {plan.floor:g} in the self-test picture",

@@ -132,7 +132,7 @@ def _parsed(source: Path | bytes, *, where: str) -> onnx.ModelProto:
     except OSError as error:
         raise BundleError(f"cannot be read ({error.strerror})", where=where) from None
     if len(content) > _BYTES_MAX:
-        raise BundleError(f"larger than {_BYTES_MAX >> 20} MiB", where=where)
+        raise _too_large(where)
     model = onnx.ModelProto()
     try:
         model.ParseFromString(content)
@@ -154,16 +154,26 @@ def _take_in_weights(model: onnx.ModelProto, source: Path | bytes, *, where: str
     mend = "save it as one file: onnx.save(onnx.load(FILE), NEW)"
     if isinstance(source, bytes):
         raise BundleError("its weights are in another file", where=where, mend=mend)
-    for name in named:
+    total = 0
+    for name in sorted(named):
         beside = source.parent / name
         if Path(name).name != name or beside.is_symlink() or not beside.is_file():
             raise BundleError(f"its weights are in {name!r}, not beside it", where=where, mend=mend)
-        if beside.stat().st_size > _BYTES_MAX:
-            raise BundleError(f"its weights are larger than {_BYTES_MAX >> 20} MiB", where=where)
+        total += beside.stat().st_size
+    if total > _BYTES_MAX:
+        raise _too_large(where)
     try:
         external_data_helper.load_external_data_for_model(model, str(source.parent))
     except (OSError, ValueError, RuntimeError, onnx.checker.ValidationError) as error:
         raise BundleError(f"its weights cannot be read ({_line(error)})", where=where, mend=mend) from None
+
+
+def _too_large(where: str) -> BundleError:
+    return BundleError(
+        f"with its weights it is larger than {_BYTES_MAX >> 20} MiB, the most that a bundle's graph may have",
+        where=where,
+        mend="export it in float16, which halves it",
+    )
 
 
 def _plain(model: onnx.ModelProto) -> bytes:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from mitoscope.bundle.load import Bundle, load_bundle
+from mitoscope.bundle.network import open_network
 from mitoscope.bundle.verify import points_above
 from mitoscope.errors import BundleError
 from mitoscope.fsio import open_regular
@@ -110,7 +111,7 @@ def _figures(judge: Bundle, rgb: NDArray[np.uint8], mpp: float) -> NDArray[np.fl
     if min(height, width) < 2 * manifest.aligned_halo_px // 2:
         return np.empty((0, 2))
     points = points_above(
-        judge.onnx,
+        open_network(judge.onnx, where=_JUDGE),
         np.ascontiguousarray(seen[:height, :width]),
         floor=manifest.default_threshold,
         where=_JUDGE,

@@ -151,8 +151,15 @@ def _best_rows(seen: Seen) -> Floats | None:
     return rows[np.any(rows != 0, axis=1)]
 
 
-def check_colours(plan: Plan, field: Field) -> Plausibility:
+def check_colours(plan: Plan, field: Field, seen: Seen) -> Plausibility:
     """See that no other order of the colours, and no other scale, shows the network the figures better.
+
+    Parameters
+    ----------
+    plan : Plan
+    field : Field
+    seen : Seen
+        What the network as stated gives for this field, where it gives points.
 
     Raises
     ------
@@ -161,10 +168,15 @@ def check_colours(plan: Plan, field: Field) -> Plausibility:
     """
     if not len(field.figures):
         return Plausibility(0, 0.0)
-    own = _precision(plan, field)
+    is_detector = plan.layout.kind == "points"
+    own = _precision(plan, field, seen) if is_detector else _precision_of_crops(plan, field)
     if own < _FOUND:
         for option, other in _otherwise(plan):
-            precision = _precision(other, field)
+            precision = (
+                _precision(other, field, look(other, field.rgb))
+                if is_detector
+                else _precision_of_crops(other, field)
+            )
             if precision >= _FOUND and precision > 2 * own:
                 raise BundleError(
                     f"as stated it does not find the figures of the self-test picture (average precision "
@@ -187,10 +199,8 @@ def _otherwise(plan: Plan) -> Iterator[tuple[str, Plan]]:
         yield option, replace(plan, interface=interface.model_copy(update=change))
 
 
-def _precision(plan: Plan, field: Field) -> float:
-    if plan.layout.kind == "scores":
-        return _precision_of_crops(plan, field)
-    points = look(plan, field.rgb).answer
+def _precision(plan: Plan, field: Field, seen: Seen) -> float:
+    points = seen.answer
     return average_precision(points[points[:, 2] > plan.floor], field.figures, reach=REACH_UM / field.mpp)
 
 
