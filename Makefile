@@ -43,7 +43,7 @@ quick: | $(BIN)/mypy  ## what a change needs before it is committed, in less tha
 test: dev  ## everything, with training and the tests
 	$(BIN)/python -m compileall -q src
 	$(MAKE) --no-print-directory --jobs=$(CORES) checks
-	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --durations=15
+	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --durations=15
 
 checks: types types-win32 types-darwin page-tests wheel lint contracts collection
 
