@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from sqlite3 import Connection
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from mitoscope.errors import MitoscopeError, StoreError
+from mitoscope.errors import MitoscopeError, OutputError, StoreError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import DEFAULT_LABELS, Label, LabelSet
 from mitoscope.store import (
@@ -24,6 +25,7 @@ from mitoscope.store import (
     Study,
     ingest,
     sift,
+    staged,
 )
 from tests.store.session import Session
 
@@ -152,6 +154,122 @@ def test_an_import_interrupted_half_way_changes_nothing(
     assert store.path.read_bytes() == content
     Session(store, 1, 1).label(1, 1)
     store.verify()
+
+
+class _Killed(BaseException):
+    """The process ends here."""
+
+
+def _large(named: str) -> Study:
+    """Return 60 cells, of which some have names, outlines and remarks or are deleted, with 120 labels."""
+    study = scattered_study(60, slides=3, seed=2)
+    cells = study.cells
+    names = np.array([f"{guid} {named}" for guid in cells.guid], dtype=np.object_)
+    ring = np.array([[10.0, 10.0], [40.0, 12.5], [30.0, 40.0]])
+    bounds, shape = cells.bounds_px0.copy(), cells.shape.copy()
+    bounds[[5, 59]], shape[[5, 59]] = [10.0, 10.0, 40.0, 40.0], 4
+    mixed = replace(
+        cells,
+        guid=names,
+        bounds_px0=bounds,
+        shape=shape,
+        deleted=np.arange(60) % 7 == 3,
+        vertices_px0={5: ring, 59: ring},
+        attributes={0: {"seen": ["à", 1.5, None]}, 58: {"x": 1}},
+    )
+    events = replace(study.events, attributes={3: {"by": "hand"}, 119: {"by": "mouse"}})
+    return replace(study, cells=mixed, events=events)
+
+
+def _pending(store: Store) -> list[int]:
+    with store.reading() as connection:
+        tables = ("pending_piece", "pending_import")
+        return [connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables]
+
+
+def test_a_large_import_lets_others_write_and_is_whole_however_it_ends(
+    store: Store, quick_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.create(quick_path / "at once.mito") as other:
+        other.import_study(scattered_study(), source=Source("made.json"))
+        other.import_study(_large("large"), source=Source("large"))
+        expected = other.export_study()
+    monkeypatch.setattr(staged, "PIECE_ROWS", 40)
+    pieces = 0
+    stops: BaseException | None = _Killed()
+
+    def write_piece(connection: Connection) -> bool:
+        nonlocal pieces
+        if pieces == 2 and stops is not None:
+            raise stops
+        before = connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()[0]
+        is_one = staged.write_piece(connection)
+        after = connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()[0]
+        assert after - before <= 40 + 20  # its cells that are deleted have a further event
+        pieces += 1
+        return is_one
+
+    monkeypatch.setattr("mitoscope.store.store.write_piece", write_piece)
+    with pytest.raises(_Killed):
+        store.import_study(_large("large"), source=Source("large"))
+    assert len(store.export_study().cells) < len(expected.cells)
+    Session(store, 1, 1).label(1, 2)
+    Session(store, 1, 1).label(1, 1)
+    stops = OutputError("full", where="disk")
+    with store.snapshot() as copy:  # who looks at the study as a whole sees all of it
+        assert copy.export_study().cells == expected.cells
+        assert copy.disputed()
+    stops = None
+    with Store.open(store.path, write=False) as looking:
+        assert looking.export_study().cells == expected.cells
+        looking.verify()
+    frozen = store.freeze("MEL").truth
+    assert _pending(store) == [0, 0]
+    assert frozen.counts() == store.ground_truth().counts()
+    whole = store.export_study()
+    assert whole.cells == expected.cells
+    assert len(whole.events) == len(expected.events) + 2
+    with store.snapshot() as copy:  # what was kept of the copy that was ahead is not used again
+        assert copy.disputed() == store.disputed()
+    store.verify()
+
+
+def test_opening_a_study_writes_what_is_left_of_an_import(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = store.export_study()
+    monkeypatch.setattr(staged, "PIECE_ROWS", 40)
+    known = replace(scattered_study(), raters=(Rater("Anna"), Rater("Bert")))  # the same cells, others say
+
+    def killed(*_: object) -> bool:
+        raise _Killed
+
+    with monkeypatch.context() as laying:
+        laying.setattr("mitoscope.store.store.lay_down", killed)
+        with pytest.raises(_Killed):
+            store.import_study(known, source=Source("known"))
+    assert store.export_study() == before
+    assert _pending(store) == [0, 0]
+    with monkeypatch.context() as writing:
+        writing.setattr("mitoscope.store.store.write_piece", killed)
+        with pytest.raises(_Killed):
+            store.import_study(known, source=Source("known", sha256="d" * 64))
+    assert _pending(store) == [10, 1]
+    anna = next(id_ for id_, rater in store.raters().items() if rater.name == "Anna")
+    Session(store, anna, 1).label(1, 2)  # says so after the file was written
+    Session(store, 1, 1).delete(2)
+    store.close()
+    with Store.open(store.path) as again:
+        assert _pending(again) == [0, 0]
+        with again.reading() as connection:
+            said = dict(
+                connection.execute("SELECT cell_id, label_id FROM label_now WHERE rater_id = ?", (anna,))
+            )
+        assert said[1] == 2
+        assert sorted(said) == [1, *range(3, 51)]
+        again.verify()
+        with pytest.raises(StoreError, match="imported already"):
+            again.import_study(known, source=Source("known", sha256="d" * 64))
 
 
 def test_attributes_that_are_not_json_are_refused(store: Store) -> None:

@@ -93,7 +93,6 @@ if TYPE_CHECKING:
         Source,
         add_slide,
         fit_study,
-        ingest_study,
         state_resolution,
     )
     from mitoscope.store.known_truth import KnownCell, scored_points, settled_cells
@@ -234,6 +233,7 @@ if TYPE_CHECKING:
     from mitoscope.store.signed import SignedResult, read_all_signed, read_signed, sign
     from mitoscope.store.slide_cells import SeenCells, cells_seen, centres_of, centres_on
     from mitoscope.store.slide_facts import SlideFacts, read_slide_facts
+    from mitoscope.store.staged import take_import, write_pieces
     from mitoscope.store.statements import last_statement
     from mitoscope.store.store import Store
     from mitoscope.store.tags import read_tags, write_tags
@@ -307,7 +307,7 @@ _NAMES = {
     "store.dump": "read_slides slide_ids",
     "store.examined": "examined_areas MINIMUM_REVIEWERS",
     "store.ground_truth": "agreed_of ground_truth_of regions_of with_examined",
-    "store.ingest": "add_slide fit_study ImportReport ingest_study Source state_resolution",
+    "store.ingest": "add_slide fit_study ImportReport Source state_resolution",
     "store.manifest": "FORMAT Manifest parse_version Query",
     "store.opinions": "agreed agreed_by CROWD_THRESHOLD Policy",
     "store.outcomes": "record_labels record_outcome Standing",
@@ -338,6 +338,7 @@ _NAMES = {
     ),
     "store.screening": "begin_pass Field read_plan read_screening ScreeningState visit_field write_plan",
     "store.known_truth": "KnownCell scored_points settled_cells",
+    "store.staged": "take_import write_pieces",
     "store.searches": (
         "last_model read_search read_searches SearchedCell searched_cells unasked_on write_search"
     ),

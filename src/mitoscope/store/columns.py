@@ -63,7 +63,7 @@ class _Columns(ByContent):
         new = {int(old): place for place, old in enumerate(rows)} if is_sparse else {}
         return type(self)(
             **{
-                name: {new[row]: one for row, one in value.items() if row in new}
+                name: {place: value[row] for row, place in new.items() if row in value}
                 if isinstance(value, Mapping)
                 else value[rows]
                 for name, value in values.items()

@@ -195,13 +195,19 @@ def open_beside(path: Path) -> sqlite3.Connection:
 
 def _migrated_copy(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     """Return a copy in memory with the present schema: who only reads an older file leaves it as it is."""
+    copy = copied(connection, path)
+    migrate(copy, path)
+    copy.execute("PRAGMA query_only = ON")
+    return copy
+
+
+def copied(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """Return a copy of a store in memory, that may be written, in place of its connection."""
     with closing(connection), translated(path):
         copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         connection.backup(copy)
         for setting in _SETTINGS:
             copy.execute(setting)
-    migrate(copy, path)
-    copy.execute("PRAGMA query_only = ON")
     return copy
 
 

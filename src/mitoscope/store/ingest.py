@@ -1,4 +1,8 @@
-"""Taking a study into a store: all of it in one transaction, or nothing."""
+"""Taking a study into a store: all of it or nothing.
+
+What a study brings is found out first (`plan_import`), from a copy of the store, and then taken: a small one
+as a whole, a large one piece by piece, see `mitoscope.store.staged`.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.errors import StoreError
+from mitoscope.errors import ConflictError, StoreError
 from mitoscope.geometry import Mpp
 from mitoscope.store import present
+from mitoscope.store.actions import CellEvent, last_event, record
 from mitoscope.store.chain import NULL, extend_with
-from mitoscope.store.columns import Cells
+from mitoscope.store.columns import Cells, LabelEvents
 from mitoscope.store.dump import slide_columns
 from mitoscope.store.encoding import (
     BOUNDS,
@@ -26,7 +31,7 @@ from mitoscope.store.encoding import (
     null_where_nan,
     vertices_blob,
 )
-from mitoscope.store.known_cells import beside_known, on_known_slides, take_known
+from mitoscope.store.known_cells import Taken, beside_known, on_known_slides, take_known
 from mitoscope.store.public_ids import draw_public_ids
 from mitoscope.store.quarantine import sift
 from mitoscope.store.records import SlideRecord, Study
@@ -76,15 +81,41 @@ class ImportReport:
     beside_known: Mapping[str, int] = field(default_factory=dict)
 
 
-def ingest_study(
+@dataclass(frozen=True, eq=False)
+class ImportPlan:
+    """What an import brings, found out before it is taken.
+
+    Parameters
+    ----------
+    study : Study
+        What the store does not have yet.
+    source : Source
+        The file.
+    taken : Taken
+        What of it the store has.
+    beside : mapping of str to int
+        How many new cells lie beside one of the store, by the distance in words.
+    seq, sources : int
+        The last event and the last file of the store that it was found out from.
+    """
+
+    study: Study
+    source: Source
+    taken: Taken
+    beside: Mapping[str, int]
+    seq: int
+    sources: int
+
+
+def plan_import(
     connection: sqlite3.Connection,
     study: Study,
     source: Source,
     *,
     trust_scale: bool = False,
     join_within_um: float | None = None,
-) -> ImportReport:
-    """Write a study inside of the caller's transaction.
+) -> ImportPlan:
+    """Find out what a study brings; this writes nothing.
 
     Slides, raters, rounds and labels that the store knows by name are the same, see `on_known_slides`; what
     they state more than the store is added. Cells of a known id are the same; see `take_known`.
@@ -92,34 +123,89 @@ def ingest_study(
     Raises
     ------
     StoreError
-        If the file was imported before, or a slide, rater or round of a known name states something else.
+        If the file was imported before.
     """
     _refuse_again(connection, source)
     fitted = fit_study(connection, study, source=source.name, trust_scale=trust_scale)
-    study, taken = take_known(connection, fitted, source=source.name, within_um=join_within_um)
-    beside = beside_known(connection, study)
-    slide_ids = np.array([add_slide(connection, slide) for slide in study.slides], dtype=np.int64)
-    label_ids = intern_labels(connection, study.labels)
-    rater_ids = intern_raters(connection, study.raters)
-    round_ids = intern_rounds(connection, study.rounds)
-    cell_ids = add_cells(connection, study.cells, slide_ids)
-    ids = EventIds(cell_ids, rater_ids, round_ids, label_ids)
-    add_label_events(connection, study, ids, slide_ids=slide_ids)
-    add_deletions(connection, cell_ids)
-    slide_of = {slide.name: int(id_) for slide, id_ in zip(study.slides, slide_ids, strict=True)}
-    rater_of = {rater.name: int(id_) for rater, id_ in zip(study.raters, rater_ids, strict=True)}
+    rest, taken = take_known(connection, fitted, source=source.name, within_um=join_within_um)
+    beside = beside_known(connection, rest)
+    return ImportPlan(rest, source, taken, beside, last_event(connection), _next_id(connection, "source") - 1)
+
+
+def begin_import(connection: sqlite3.Connection, plan: ImportPlan) -> tuple[StoreIds, ImportReport]:
+    """Write all that an import brings beside cells, labels and versions; return the ids for those.
+
+    Raises
+    ------
+    ConflictError
+        If another file was imported since the import was planned.
+    StoreError
+        If a slide, rater or round of a known name states something else.
+    """
+    if _next_id(connection, "source") - 1 != plan.sources:
+        mend = "import the file again"
+        raise ConflictError("another file was imported meanwhile", where=plan.source.name, mend=mend)
+    study = plan.study
+    ids = StoreIds(
+        slide=np.array([add_slide(connection, slide) for slide in study.slides], dtype=np.int64),
+        rater=intern_raters(connection, study.raters),
+        round=intern_rounds(connection, study.rounds),
+        label=intern_labels(connection, study.labels),
+    )
+    slide_of = {slide.name: int(id_) for slide, id_ in zip(study.slides, ids.slide, strict=True)}
+    rater_of = {rater.name: int(id_) for rater, id_ in zip(study.raters, ids.rater, strict=True)}
     for search in study.searches:
         if search.rater in rater_of:  # not where the findings are put down to somebody else
             write_search(connection, slide_of[search.slide], rater_of[search.rater], search.searched)
-    add_versions(connection, study.versions, cell_ids=cell_ids, label_ids=label_ids, slide_ids=slide_ids)
-    report = _finish(connection, study, source, slide_ids=slide_ids)
-    return replace(
+    report = _finish(connection, study, plan.source, slide_ids=ids.slide)
+    return ids, replace(
         report,
-        known=taken.known,
-        joined=taken.joined,
-        labels=report.labels + taken.labels,
-        beside_known=beside,
+        known=plan.taken.known,
+        joined=plan.taken.joined,
+        labels=report.labels + len(plan.taken.news),
+        beside_known=plan.beside,
     )
+
+
+def write_import(connection: sqlite3.Connection, plan: ImportPlan) -> ImportReport:
+    """Write all of an import in the caller's transaction."""
+    ids, report = begin_import(connection, plan)
+    cell_ids = write_rows(connection, plan.study.cells, plan.study.events, ids)
+    write_news(connection, plan.taken.news, ids, since=plan.seq)
+    versions = plan.study.versions
+    add_versions(connection, versions, cell_ids=cell_ids, label_ids=ids.label, slide_ids=ids.slide)
+    return report
+
+
+def write_rows(connection: sqlite3.Connection, cells: Cells, events: LabelEvents, ids: StoreIds) -> Ids:
+    """Write new cells with all their events and return their ids."""
+    cell_ids = add_cells(connection, cells, ids.slide[cells.slide])
+    add_label_events(connection, cells, events, ids, cell_ids=cell_ids)
+    add_deletions(connection, cell_ids)
+    return cell_ids
+
+
+_SPOKE_SQL = """
+SELECT c.is_deleted OR EXISTS (
+    SELECT 1 FROM label_now AS n WHERE (n.cell_id, n.rater_id) = (c.id, ?2) AND n.last_seq > ?3)
+FROM cell AS c WHERE c.id = ?1
+"""
+
+
+def write_news(connection: sqlite3.Connection, news: LabelEvents, ids: StoreIds, *, since: int) -> None:
+    """Write what is new of cells that the store has.
+
+    Left out is what a rater said of a cell that was deleted, or said again, after the event `since`.
+    """
+    score, seconds = null_where_nan(news.score), null_where_nan(news.seconds)
+    for row, cell in enumerate(news.cell.tolist()):
+        rater, code = int(ids.rater[news.rater[row]]), int(news.label[row])
+        (is_late,) = connection.execute(_SPOKE_SQL, (cell, rater, since)).fetchone()
+        if not is_late:
+            label = None if code < 0 else int(ids.label[code])
+            round_ = int(ids.round[news.round[row]])
+            given = CellEvent("label", cell, rater, round_, label, score[row], seconds[row])
+            record(connection, given)
 
 
 def fit_study(
@@ -216,13 +302,13 @@ def _next_id(connection: sqlite3.Connection, table: str, column: str = "id") -> 
     return int(connection.execute(f"SELECT ifnull(max({column}), 0) + 1 FROM {table}").fetchone()[0])  # noqa: S608
 
 
-def add_cells(connection: sqlite3.Connection, cells: Cells, slide_ids: Ids) -> Ids:
-    """Write cells with their creation events and return their ids."""
+def add_cells(connection: sqlite3.Connection, cells: Cells, slide_id: Ids) -> Ids:
+    """Write cells, on slides of these ids, with their creation events and return their ids."""
     n = len(cells)
     ids = np.arange(n, dtype=np.int64) + _next_id(connection, "cell")
     if n == 0:
         return ids
-    slide_id, shuffle = slide_ids[cells.slide], present.shuffles(ids, present.study_seed(connection))
+    shuffle = present.shuffles(ids, present.study_seed(connection))
     bounds = cells.bounds_px0.T
     vertices = [vertices_blob(cells.vertices_px0.get(row)) for row in range(n)]
     insert_columns(
@@ -265,23 +351,25 @@ def add_cells(connection: sqlite3.Connection, cells: Cells, slide_ids: Ids) -> I
 
 
 @dataclass(frozen=True, slots=True)
-class EventIds:
+class StoreIds:
     """The store's ids by the study's indexes."""
 
-    cell: Ids
+    slide: Ids
     rater: Ids
     round: Ids
     label: Ids
 
 
-def add_label_events(connection: sqlite3.Connection, study: Study, ids: EventIds, *, slide_ids: Ids) -> None:
+def add_label_events(
+    connection: sqlite3.Connection, cells: Cells, events: LabelEvents, ids: StoreIds, *, cell_ids: Ids
+) -> None:
     """Write the label events of cells that are new, in order, and what follows from them."""
-    events, n = study.events, len(study.events)
+    n = len(events)
     if n == 0:
         return
     begin = _next_id(connection, "event", "seq")
     seq = np.arange(n) + begin
-    cell, rater, round_ = ids.cell[events.cell], ids.rater[events.rater], ids.round[events.round]
+    cell, rater, round_ = cell_ids[events.cell], ids.rater[events.rater], ids.round[events.round]
     label = [None if code < 0 else int(ids.label[code]) for code in events.label.tolist()]
     score = null_where_nan(events.score)
     attributes = [attributes_text(events.attributes.get(row)) for row in range(n)]
@@ -326,7 +414,7 @@ def add_label_events(connection: sqlite3.Connection, study: Study, ids: EventIds
         first_seq=seq[first].tolist(),
         last_seq=seq[last].tolist(),
     )
-    _count_labels(connection, study, ids, rows=last, slide_ids=slide_ids)
+    _count_labels(connection, cells, events, ids, rows=last, cell_ids=cell_ids)
 
 
 def _first_and_last(cell: Ids, rater: Ids, round_: Ids) -> tuple[Ids, Ids]:
@@ -338,11 +426,16 @@ def _first_and_last(cell: Ids, rater: Ids, round_: Ids) -> tuple[Ids, Ids]:
 
 
 def _count_labels(
-    connection: sqlite3.Connection, study: Study, ids: EventIds, *, rows: Ids, slide_ids: Ids
+    connection: sqlite3.Connection,
+    cells: Cells,
+    events: LabelEvents,
+    ids: StoreIds,
+    *,
+    rows: Ids,
+    cell_ids: Ids,
 ) -> None:
-    events = study.events
     listed = [id_ for (id_,) in connection.execute("SELECT id FROM round WHERE is_listed = 1")]
-    counted = (events.label[rows] >= 0) & ~study.cells.deleted[events.cell[rows]]
+    counted = (events.label[rows] >= 0) & ~cells.deleted[events.cell[rows]]
     # New cells are on no list yet: labels of a listed round count when their cells are listed.
     rows = rows[counted & ~np.isin(ids.round[events.round[rows]], listed)]
     cell = events.cell[rows]
@@ -350,8 +443,8 @@ def _count_labels(
         connection,
         ids.round[events.round[rows]],
         ids.rater[events.rater[rows]],
-        slide_ids[study.cells.slide[cell]],
-        present.shuffles(ids.cell[cell], present.study_seed(connection)),
+        ids.slide[cells.slide[cell]],
+        present.shuffles(cell_ids[cell], present.study_seed(connection)),
     )
 
 

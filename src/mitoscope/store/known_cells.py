@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -19,13 +19,12 @@ from mitoscope.errors import RegionError, ScaleError, StoreError
 from mitoscope.geometry import Mpp, SizePx, near_pairs
 from mitoscope.image_names import stem
 from mitoscope.region import outline
-from mitoscope.store.actions import CellEvent, record
-from mitoscope.store.columns import Cells
-from mitoscope.store.encoding import null_where_nan, vertices_from, well_formed
+from mitoscope.store.columns import Cells, LabelEvents
+from mitoscope.store.encoding import vertices_from, well_formed
 from mitoscope.store.opinions import agreed
 from mitoscope.store.quarantine import GUID_TWICE, REASONS, move_out
 from mitoscope.store.records import Rater, Region, SlideRecord, Study
-from mitoscope.store.vocabulary import intern_labels, intern_raters, intern_rounds
+from mitoscope.store.vocabulary import find_label
 from mitoscope.truth import Policy, RaterKind
 
 ROUNDED_PX0: Final = 0.51
@@ -51,11 +50,14 @@ _NAMESPACE: Final = uuid.UUID("2f6d7f4e-8a59-5f0c-9d0b-6d69746f7363")
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How many cells of a file the store had: known by ids, joined by place; and labels added to them."""
+    """Of the cells of a file that the store had: how many were known by ids and how many joined by place.
+
+    ``news`` are the labels that are new of them; its cells are those of the store, all else as in the study.
+    """
 
     known: int = 0
     joined: int = 0
-    labels: int = 0
+    news: LabelEvents = field(default_factory=LabelEvents.empty)
 
 
 def guid_of(study_uuid: str, cell_id: int) -> str:
@@ -120,7 +122,7 @@ def on_known_slides(connection: sqlite3.Connection, study: Study) -> Study:
 def take_known(
     connection: sqlite3.Connection, study: Study, *, source: str, within_um: float | None = None
 ) -> tuple[Study, Taken]:
-    """Add what a study says anew of cells that the store has; return the rest of it and how many these are.
+    """Find what a study says anew of cells that the store has; return the rest of it, and that.
 
     Their places stay as they are. A label is added where its rater said something else before, and earlier;
     one in nobody's name where the class is another one. Cells that are not known by an id are joined with
@@ -138,7 +140,7 @@ def take_known(
     study = replace(study, regions=_new_regions(connection, study))
     if not cell_of_row and not joined:
         return study, Taken()
-    taken = Taken(len(cell_of_row), len(joined), _add_labels(connection, study, cell_of_row, joined))
+    taken = Taken(len(cell_of_row), len(joined), _news(connection, study, cell_of_row, joined))
     cell_of_row |= joined
     codes = np.zeros(len(study.cells), dtype=np.uint8)
     codes[list(cell_of_row)] = REASONS.index(GUID_TWICE)
@@ -212,36 +214,31 @@ def _known_by_guid(connection: sqlite3.Connection, study: Study) -> dict[int, in
     return {row: cell_of[study.cells.guid[row]] for row in rows if study.cells.guid[row] in cell_of}
 
 
-def _add_labels(
+def _news(
     connection: sqlite3.Connection, study: Study, known: dict[int, int], joined: dict[int, int]
-) -> int:
+) -> LabelEvents:
     events, cell_of_row = study.events, known | joined
     last = {(int(events.cell[row]), int(events.rater[row])): row for row in range(len(events))}
     news = {pair: row for pair, row in last.items() if pair[0] in cell_of_row}
     if not news:
-        return 0
+        return LabelEvents.empty()
     words = _Words(connection)
     for name in {study.raters[place].name for row, place in news if row in joined}:
         if name in words.raters and _NAMELESS.fullmatch(name):
             mend = "name the rater with --rater, or leave out --join-within"
             raise StoreError(f"cells cannot be joined for the existing rater {name!r}", mend=mend)
-    labels = [*intern_labels(connection, study.labels).tolist(), None]
-    rounds = intern_rounds(connection, study.rounds).tolist()
-    added = 0
+    known_labels = [find_label(connection, label.name) for label in study.labels.labels]
+    # A class that the study is yet to get has no id; none has its number.
+    labels = [-1 - at if id_ is None else id_ for at, id_ in enumerate(known_labels)] + [None]
+    added = []
     for (cell_row, rater_row), row in news.items():
         cell, rater = cell_of_row[cell_row], study.raters[rater_row]
         label, time_s = labels[int(events.label[row])], float(events.time_s[row])
-        if not words.are_new(cell, rater, label, time_s, is_named=cell_row in joined):
-            continue
-        (rater_id,) = intern_raters(connection, [rater]).tolist()
-        score, seconds = null_where_nan(np.array([events.score[row], events.seconds[row]]))
-        round_id = rounds[int(events.round[row])]
-        record(
-            connection,
-            CellEvent("label", cell, rater_id, round_id, label_id=label, score=score, seconds=seconds),
-        )
-        added += 1
-    return added
+        if words.are_new(cell, rater, label, time_s, is_named=cell_row in joined):
+            added.append(row)
+    rows = np.array(added, dtype=np.int64)
+    cells = np.array([cell_of_row[int(row)] for row in events.cell[rows]], dtype=np.int64)
+    return replace(events.take(rows), cell=cells)
 
 
 class _Words:

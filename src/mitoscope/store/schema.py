@@ -688,6 +688,22 @@ FROM task_tile AS t LEFT JOIN tile_gold AS g ON g.seq = (SELECT max(seq) FROM ti
 """
 
 
+# What an import has yet to write, in pieces (staged).
+_IMPORTS = """
+CREATE TABLE pending_import (
+    key TEXT PRIMARY KEY,
+    ids TEXT NOT NULL,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE pending_piece (
+    number INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    made_s REAL NOT NULL,
+    content BLOB NOT NULL
+) STRICT;
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One step of the schema, of which the version is its place in the list, from 1.
@@ -762,6 +778,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(
         "known answers of tiles, stated later", _GOLD + _kept("known answers are append-only", "tile_gold")
     ),
+    Migration("imports in pieces", _IMPORTS),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -23,9 +23,13 @@ _YIELD_S = 0.001
 
 
 class Copy(sqlite3.Connection):
-    """The connection of a copy, with what was read of it and can be brought up to date: see `opinions`."""
+    """The connection of a copy, with what was read of it and can be brought up to date: see `opinions`.
+
+    One that is ahead of the store holds what an import has yet to write, under numbers of its own.
+    """
 
     kept: dict[str, Any]
+    is_ahead: bool
 
 
 class Snapshots:
@@ -39,6 +43,8 @@ class Snapshots:
         Held by whoever writes.
     changes : callable
         Returns a number that is another one once somebody has written.
+    complete : callable
+        Writes into a copy what the store has yet to write, and returns whether there was any.
     """
 
     def __init__(
@@ -46,8 +52,9 @@ class Snapshots:
         source: sqlite3.Connection,
         turn: threading.RLock,
         changes: Callable[[], int],
+        complete: Callable[[sqlite3.Connection], bool],
     ) -> None:
-        self._source, self._turn, self._changes = source, turn, changes
+        self._source, self._turn, self._changes, self._complete = source, turn, changes, complete
         self._reading = threading.Lock()
         self._copy: Copy | None = None
         self._state: int | None = None
@@ -76,12 +83,13 @@ class Snapshots:
             with self._turn:
                 self._source.backup(copy, pages=STEP_PAGES, progress=self._let_others, sleep=_BUSY_S)
                 state = self._changes()
+            copy.is_ahead = self._complete(copy)
             settle_to_read(copy)
         except BaseException:
             copy.close()
             raise
         old, self._copy, self._state = self._copy, copy, state
-        copy.kept = {} if old is None else old.kept
+        copy.kept = {} if old is None or old.is_ahead or copy.is_ahead else old.kept
         if old is not None:
             old.close()
         return copy

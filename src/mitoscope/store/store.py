@@ -9,28 +9,37 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from mitoscope.errors import OutputError, StoreBusyError, StoreError
+from mitoscope.errors import MitoscopeError, OutputError, StoreBusyError, StoreError
 from mitoscope.fsio import publish, sync_directory, take_lock
 from mitoscope.labels import DEFAULT_LABELS, Label, LabelMapping, LabelSet, class_set
 from mitoscope.store import chain
 from mitoscope.store.comments import remarks_left_out
-from mitoscope.store.connection import atomic, create_file, open_beside, open_file, translated
+from mitoscope.store.connection import atomic, copied, create_file, open_beside, open_file, translated
 from mitoscope.store.dump import dump, read_slides
 from mitoscope.store.examined import examined_areas, state_whole
 from mitoscope.store.ground_truth import read_truth
-from mitoscope.store.ingest import ImportReport, Source, add_slide, ingest_study
+from mitoscope.store.ingest import ImportReport, Source, add_slide, plan_import
 from mitoscope.store.manifest import Query, parse_version
 from mitoscope.store.opinions import CROWD_THRESHOLD, Agreed, Policy, agreed, live_cells
 from mitoscope.store.overview import Overview, overview
 from mitoscope.store.queue import disputed, list_cells
 from mitoscope.store.records import UNSTATED_ROUND, Rater, Round, SlideRecord, Study
 from mitoscope.store.snapshot import Snapshots
+from mitoscope.store.staged import (
+    PackedImport,
+    is_pending,
+    lay_down,
+    take_away,
+    take_import,
+    write_piece,
+    write_pieces,
+)
 from mitoscope.store.verify import Checked, backup, check
 from mitoscope.store.versions import Frozen, check_versions, freeze, read_frozen
 from mitoscope.store.vocabulary import (
@@ -44,6 +53,9 @@ from mitoscope.store.vocabulary import (
     rename_label,
 )
 from mitoscope.truth import GroundTruth
+
+_PAUSE_S = 0.05
+"""Between two pieces of an import, at most."""
 
 
 def _nothing() -> None:
@@ -71,7 +83,7 @@ class Store:
         self._reader, self._reader_turn = connection, self._turn
         if reader is not None:
             self._reader, self._reader_turn = reader, threading.RLock()
-        self._snapshots = Snapshots(connection, self._turn, self._changes)
+        self._snapshots = Snapshots(connection, self._turn, self._changes, write_pieces)
         self._release = _nothing
 
     @classmethod
@@ -116,10 +128,17 @@ class Store:
         path = Path(path)
         connection = open_file(path, write=write)
         try:
-            return cls(path, connection, open_beside(path) if write else None)
+            if not write and is_pending(connection):
+                connection = copied(connection, path)
+                write_pieces(connection)
+                connection.execute("PRAGMA query_only = ON")
+            opened = cls(path, connection, open_beside(path) if write else None)
         except BaseException:
             connection.close()
             raise
+        with suppress(OutputError):  # what is left of an import is written once there is space
+            opened.finish_imports()
+        return opened
 
     def claim(self) -> None:
         """Be the one server of this study until it is closed or the process ends, however it ends.
@@ -179,9 +198,11 @@ class Store:
     def snapshot(self) -> Iterator[Store]:
         """Hold a copy of the store in memory, to be read, for what looks at all of it: nobody waits for that.
 
-        It is as the store is at this moment, and kept until the store has changed. Not to be asked for inside
-        of :meth:`reading` or :meth:`writing`.
+        It is as the store is at this moment, and kept until the store has changed; what was imported is all
+        in it. Not to be asked for inside of :meth:`reading` or :meth:`writing`.
         """
+        with suppress(OutputError):  # who reads does not mind that the disk is full
+            self.finish_imports()
         with self._snapshots.reading() as copy:
             yield Store(self.path, copy)
 
@@ -208,6 +229,9 @@ class Store:
     ) -> ImportReport:
         """Add a study that was read from a file: all of it, save what goes to quarantine, or nothing.
 
+        A large one is kept whole in one transaction and then written in pieces, between which others write
+        and see what is there of it. What a killed process has left of it is written when the store is opened.
+
         Parameters
         ----------
         study : Study
@@ -226,10 +250,75 @@ class Store:
         ScaleError
             If cells are to be joined on a slide without a resolution.
         """
-        with self.writing() as connection:
-            return ingest_study(
+        taking = self.importing(study, source, trust_scale=trust_scale, join_within_um=join_within_um)
+        with taking as packed, self.writing() as connection:
+            return take_import(connection, packed)
+
+    @contextmanager
+    def importing(
+        self,
+        study: Study,
+        source: Source,
+        *,
+        trust_scale: bool = False,
+        join_within_um: float | None = None,
+    ) -> Iterator[PackedImport]:
+        """Import a study as :meth:`import_study` does, in a transaction of the caller's.
+
+        Inside of the block, the import is to be taken: `mitoscope.store.take_import`.
+        """
+        with self.snapshot() as copy, copy.reading() as connection:
+            plan = plan_import(
                 connection, study, source, trust_scale=trust_scale, join_within_um=join_within_um
             )
+        packed = PackedImport.of(plan)
+        pieces = iter(packed.pieces)
+
+        def lay(connection: sqlite3.Connection) -> bool:
+            piece = next(pieces, None)
+            if piece is not None:
+                lay_down(connection, packed.key, piece)
+            return piece is not None
+
+        try:
+            self._in_pieces(lay)
+            yield packed
+        except BaseException:
+            with suppress(MitoscopeError), self.writing() as connection:
+                take_away(connection, packed.key)
+            raise
+        if packed.pieces:
+            with self.writing() as connection:
+                take_away(connection, packed.key)  # where the caller found it taken before
+        try:
+            self.finish_imports()
+        except OutputError as error:
+            what = f"imported, but not all of it is written yet: {error.what}"
+            mend = f"{error.mend}, or open the study again: the rest is written then"
+            raise OutputError(what, where=source.name, mend=mend) from None
+
+    def finish_imports(self) -> None:
+        """Write what imports have left, piece by piece; others write in between."""
+        with self.reading() as connection:
+            if not is_pending(connection):
+                return
+        self._in_pieces(write_piece)
+
+    def _in_pieces(self, write: Callable[[sqlite3.Connection], bool]) -> None:
+        """Write in transactions of their own until there is nothing more; others write in between."""
+        others = self._is_served()
+        while True:
+            begun = time.perf_counter()
+            with self.writing() as connection:
+                if not write(connection):
+                    return
+            if others:  # who waits for the file looks only now and then whether it is free
+                time.sleep(min(time.perf_counter() - begun, _PAUSE_S))
+
+    def _is_served(self) -> bool:
+        """Whether others may be at work: this process serves the study, or another one may."""
+        lock = self.path.resolve()
+        return self._release is not _nothing or lock.with_name(f".{lock.name}.serving").exists()
 
     def export_study(
         self,
@@ -337,6 +426,7 @@ class Store:
             If a case or the same pixels would stand on both sides of the split.
         """
         with self.writing() as connection:
+            write_pieces(connection)
             return freeze(connection, variant, query or Query(), split=split, licences=licences, note=note)
 
     def version(self, name: str) -> Frozen:

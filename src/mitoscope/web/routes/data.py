@@ -254,12 +254,13 @@ def preview(body: FileBody, state: StateHere, lead: LeadHere) -> Preview:  # noq
 @router.post("/api/imports")
 def import_(body: FileImport, state: StateHere, lead: LeadHere) -> Imported:
     """Read a file into the study, completely or not at all."""
-    with _incoming(state, body) as found:
+    with (
+        _incoming(state, body) as found,
+        state.store.importing(found.study, found.source, join_within_um=body.join_within_um) as packed,
+    ):
 
         def act(connection: Any) -> Imported:
-            report = store.ingest_study(
-                connection, found.study, found.source, join_within_um=body.join_within_um
-            )
+            report = store.take_import(connection, packed)
             counts = {"cell": report.cells, "label": report.labels, "region": report.regions}
             detail = ", ".join(say_number(n, noun) for noun, n in counts.items())
             store.write_activity(
@@ -298,6 +299,7 @@ def freeze(body: NewVersion, state: StateHere, lead: ComparerHere) -> VersionFro
     """Freeze cells, classes and places as they are now, under a hash."""
 
     def act(connection: Any) -> VersionFrozen:
+        store.write_pieces(connection)
         query = store.Query(policy=body.policy)
         known = {(one.variant, one.number) for one in store.read_manifests(connection)}
         frozen = store.freeze(connection, body.variant, query, licences=body.licence, note=body.note)
