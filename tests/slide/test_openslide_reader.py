@@ -187,5 +187,13 @@ def test_levels_beyond_belief(sizes: list[tuple[int, int]]) -> None:
         read_levels(sizes, {}, where=WHERE)
 
 
+@pytest.mark.parametrize("size", [(256, 200), (256, 100), (128, 140)])
+def test_a_level_of_dicom_has_the_shape_of_the_first_however_small(size: tuple[int, int]) -> None:
+    tags = {"openslide.vendor": "dicom"}
+    with pytest.raises(SlideFormatError, match="cannot show the same field"):
+        read_levels([(512, 512), size], tags, where=WHERE)
+    assert len(read_levels([(100_001, 20_003), (50_000, 10_002), (1_563, 313)], tags, where=WHERE)) == 3
+
+
 def test_levels_filled_up_to_whole_tiles_are_accepted() -> None:
     assert len(read_levels([(100_000, 80_000), (1_563, 1_280), (512, 256)], {}, where=WHERE)) == 3

@@ -58,6 +58,7 @@ MAX_SIDE_PX = 1 << 22
 _MAX_TILE_SIDE_PX = 1 << 14
 _PADDING_PX = 256
 _ASPECT_TOLERANCE = 0.1
+_DICOM = "dicom"
 
 
 class OpenSlideReader(Slide):
@@ -320,8 +321,10 @@ def read_levels(
                 f"claims a level of {width} × {height} px (at most {MAX_SIDE_PX} a side)", where=where
             )
     size0 = SizePx(*sizes[0])
+    # DICOM states how much of the whole tiles is the level; other vendors' levels may be filled up.
+    same_field = _same_shape if tags.get(openslide.PROPERTY_NAME_VENDOR) == _DICOM else _same_field
     for index, size in enumerate(sizes):
-        if not _same_field(size0, SizePx(*size), _tile(tags, index)):
+        if not same_field(size0, SizePx(*size), _tile(tags, index)):
             raise SlideFormatError(
                 f"has levels of {size0.width} × {size0.height} and {size[0]} × {size[1]} px,"
                 " which cannot show the same field",
@@ -340,6 +343,13 @@ def _same_field(size0: SizePx, size: SizePx, tile: SizePx | None) -> bool:
     if off <= max(_ASPECT_TOLERANCE * size0.height, _PADDING_PX * factor):
         return True
     return tile is not None and without_filling(size0, size, tile) is not None
+
+
+def _same_shape(size0: SizePx, size: SizePx, tile: SizePx | None) -> bool:
+    """Whether a level is level 0 reduced, each side to whole pixels."""
+    factor = size0.width / size.width if size0.width >= size0.height else size0.height / size.height
+    off = max(abs(size.width * factor - size0.width), abs(size.height * factor - size0.height))
+    return off <= 2 * factor or (tile is not None and without_filling(size0, size, tile) is not None)
 
 
 def _tile(tags: Mapping[str, str], index: int) -> SizePx | None:
