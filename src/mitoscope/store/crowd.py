@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 
 from mitoscope.store.tasks import TaskTile, TileAnswer, read_answers, read_tiles
 from mitoscope.store.terms import read_round_row
@@ -93,6 +92,8 @@ def boxes_agree(drawn: ArrayLike, gold: ArrayLike, *, overlap: float = OVERLAP_M
     common = intersection_areas(mine, known)
     iou = common / (box_areas(mine)[:, None] + box_areas(known)[None, :] - common)
     # Each box of either side has its partner: the assignment of the greatest sum must reach the limit in all.
+    from scipy.optimize import linear_sum_assignment  # slow to load, and seldom needed
+
     rows, columns = linear_sum_assignment(-(iou >= overlap).astype(float))
     return bool((iou[rows, columns] >= overlap).all())
 
