@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from mitoscope.curation.work_table import work_table
 from mitoscope.detections import Detections
 from mitoscope.exchange import read_ground_truth
 from mitoscope.geometry import SizePx
-from mitoscope.store import Policy, read_tiles
+from mitoscope.store import CrowdWork, Policy, read_crowd_work, read_tiles
 from tests.store.making import Clock
 
 from .making import Clinic, Json, Person
@@ -153,6 +154,39 @@ def test_pauses_and_batches_are_no_time_of_work(
     answer_all(person, task, lambda _: {"answer": True})
     (row,) = work_table(clinic.store).raters
     assert (row.timed, row.seconds_median) == (timed, pytest.approx(step_s) if timed else None)
+
+
+def test_only_rounds_in_which_something_was_said_are_read_anew(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [clinic.person(f"crowd {n}", kind="crowd") for n in range(2)]
+    tasks = []
+    for name in ("first", "second"):
+        task = clinic.round(name, "crowd tiles", *people, settings={"minimum_reviewers": 2})
+        clinic.lead.post(f"/api/rounds/{task}/tiles", tiles=places(clinic, 4), side=SIDE)
+        for person in people:
+            answer_all(person, task, lambda _: {"answer": True})
+        tasks.append(task)
+    read: list[int] = []
+
+    def noted(connection: Connection, round_id: int) -> CrowdWork:
+        read.append(round_id)
+        return read_crowd_work(connection, round_id)
+
+    monkeypatch.setattr("mitoscope.curation.work_table.read_crowd_work", noted)
+    before = clinic.lead.get("/api/work")
+    assert sorted(read) == sorted(tasks)
+    tile = clinic.lead.get(f"/api/rounds/{tasks[0]}/tiles")["tiles"][0]
+    clinic.lead.post(f"/api/rounds/{tasks[0]}/tiles/{tile['id']}/gold", answer=False)
+    read.clear()
+    after = clinic.lead.get("/api/work")
+    assert read == [tasks[0]]
+    assert [row["gold"] for row in before["raters"]] == [0, 0, 0, 0]
+    assert [row["gold"] for row in after["raters"]] == [1, 1, 0, 0]
+    fresh = work_table(clinic.store)
+    assert [(row.rater, row.gold, row.seconds_mean) for row in fresh.raters] == [
+        (row["rater"], row["gold"], row["seconds_mean"]) for row in after["raters"]
+    ]
 
 
 def test_the_mark_holds_for_the_gold_tiles_that_come_later(clinic: Clinic) -> None:

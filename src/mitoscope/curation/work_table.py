@@ -14,7 +14,8 @@ import io
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -32,11 +33,15 @@ from mitoscope.store import (
     agreed_by,
     is_right,
     labels_in_round,
+    last_event,
+    last_statement,
+    made_once,
     read_crowd_work,
     read_pace,
     read_raters,
     read_round_rows,
     read_slides,
+    state_of_tiles,
 )
 
 _NO_KAPPA = Estimate(np.nan, np.nan, np.nan)
@@ -160,20 +165,70 @@ def work_table(store: Store, *, name: str | None = None, repeats: int = REPEATS,
     """
     with store.reading() as connection:
         rows = [row for row in read_round_rows(connection).values() if name is None or row.name == name]
-        names = {id_: rater.name for id_, rater in read_raters(connection).items()}
-        tasks = [_tiles(connection, row) for row in rows if row.kind in TILE_ROUNDS]
-        tasks += _cells(connection, [row for row in rows if row.kind in _CELL_ROUNDS])
-        tasks = sorted((task for task in tasks if task.said), key=lambda task: rows.index(task.row))
-        if not tasks:
-            return WorkTable((), ())
-        case_of = _cases(connection)
-        pace = read_pace(connection, {reading.rater for task in tasks for reading in task.said})
-    found_tasks, found_raters = [], []
-    for task in tasks:
-        mine = _raters(task, names, pace)
-        found_raters += mine
-        found_tasks.append(_task(task, mine, case_of, repeats=repeats, seed=seed))
-    return WorkTable(tuple(found_tasks), tuple(found_raters))
+        stated, intervals = last_statement(connection), {"repeats": repeats, "seed": seed}
+        found: dict[int, _Work] = {}
+        for row in rows:
+            if row.kind in TILE_ROUNDS:
+                state = (stated, repeats, seed, *state_of_tiles(connection, row.id))
+                make = partial(_work_on_tiles, connection, row, **intervals)
+                found[row.id] = made_once(connection, ("work", row.id), state, make)
+        cell_rows = [row for row in rows if row.kind in _CELL_ROUNDS]
+        if cell_rows:
+            ids = tuple(row.id for row in cell_rows)
+            state = (stated, repeats, seed, last_event(connection))
+            make_all = partial(_work_on_cells, connection, cell_rows, **intervals)
+            found |= made_once(connection, ("work", *ids), state, make_all)
+        works = {row.id: found[row.id] for row in rows if row.id in found and found[row.id].by_rater}
+        pace = read_pace(connection, {rater for work in works.values() for rater in work.by_rater})
+    timed = [_timed(work, id_, pace) for id_, work in works.items()]
+    return WorkTable(
+        tuple(work.task for work in timed),
+        tuple(rater for work in timed for rater in work.by_rater.values()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A task and its raters by id."""
+
+    task: TaskWork
+    by_rater: Mapping[int, RaterWork]
+
+
+def _work_on_tiles(connection: sqlite3.Connection, row: RoundRow, *, repeats: int, seed: int) -> _Work:
+    return _untimed(connection, _tiles(connection, row), _cases(connection), repeats=repeats, seed=seed)
+
+
+def _work_on_cells(
+    connection: sqlite3.Connection, rows: Sequence[RoundRow], *, repeats: int, seed: int
+) -> dict[int, _Work]:
+    case_of = _cases(connection)
+    return {
+        task.row.id: _untimed(connection, task, case_of, repeats=repeats, seed=seed)
+        for task in _cells(connection, rows)
+    }
+
+
+def _untimed(
+    connection: sqlite3.Connection, task: _Task, case_of: Mapping[int, int], *, repeats: int, seed: int
+) -> _Work:
+    """Return the work in a task but for how long it took: raters also work elsewhere."""
+    names = {id_: rater.name for id_, rater in read_raters(connection).items()}
+    by_rater = _raters(task, names)
+    return _Work(_task(task, list(by_rater.values()), case_of, repeats=repeats, seed=seed), by_rater)
+
+
+def _timed(work: _Work, round_id: int, pace: Mapping[tuple[int, int], Pace]) -> _Work:
+    by_rater = {}
+    for id_, rater in work.by_rater.items():
+        speed = pace.get((round_id, id_))
+        by_rater[id_] = (
+            rater
+            if speed is None
+            else replace(rater, timed=speed.pieces, seconds_mean=speed.mean_s, seconds_median=speed.median_s)
+        )
+    means = [rater.seconds_mean for rater in by_rater.values() if rater.seconds_mean is not None]
+    return _Work(replace(work.task, seconds_mean=_mean(means)), by_rater)
 
 
 def _cases(connection: sqlite3.Connection) -> dict[int, int]:
@@ -229,11 +284,11 @@ def _tiles(connection: sqlite3.Connection, row: RoundRow) -> _Task:
     return _Task(row, said, truth, on_gold, dict(state), frozenset(gold))
 
 
-def _raters(task: _Task, names: Mapping[int, str], pace: Mapping[tuple[int, int], Pace]) -> list[RaterWork]:
+def _raters(task: _Task, names: Mapping[int, str]) -> dict[int, RaterWork]:
     by_rater: dict[int, list[_Said]] = defaultdict(list)
     for reading in task.said:
         by_rater[reading.rater].append(reading)
-    found = []
+    found = {}
     for rater, mine in sorted(by_rater.items()):
         gold = task.gold.get(rater, ())
         compared = [
@@ -241,22 +296,19 @@ def _raters(task: _Task, names: Mapping[int, str], pace: Mapping[tuple[int, int]
             for reading in mine
             if reading.piece in task.truth and reading.piece not in task.not_compared
         ]
-        speed = pace.get((task.row.id, rater))
-        found.append(
-            RaterWork(
-                task=task.row.name,
-                kind=str(task.row.kind),
-                rater=names[rater],
-                state=task.state.get(rater, ""),
-                pieces=len(mine),
-                timed=0 if speed is None else speed.pieces,
-                seconds_mean=None if speed is None else speed.mean_s,
-                seconds_median=None if speed is None else speed.median_s,
-                gold=len(gold),
-                gold_accuracy=_mean(gold),
-                compared=len(compared),
-                accuracy=_mean(compared),
-            )
+        found[rater] = RaterWork(
+            task=task.row.name,
+            kind=str(task.row.kind),
+            rater=names[rater],
+            state=task.state.get(rater, ""),
+            pieces=len(mine),
+            timed=0,
+            seconds_mean=None,
+            seconds_median=None,
+            gold=len(gold),
+            gold_accuracy=_mean(gold),
+            compared=len(compared),
+            accuracy=_mean(compared),
         )
     return found
 
@@ -278,7 +330,7 @@ def _task(
         kappa=_kappa(used, each, case_of, repeats=repeats, seed=seed) if used else _NO_KAPPA,
         kappa_raters=each,
         kappa_pieces=len(used),
-        seconds_mean=_mean([rater.seconds_mean for rater in raters if rater.seconds_mean is not None]),
+        seconds_mean=None,
         accuracy=_mean([rater.accuracy for rater in raters if rater.accuracy is not None]),
     )
 

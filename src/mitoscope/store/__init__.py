@@ -233,6 +233,7 @@ if TYPE_CHECKING:
     from mitoscope.store.signed import SignedResult, read_all_signed, read_signed, sign
     from mitoscope.store.slide_cells import SeenCells, cells_seen, centres_of, centres_on
     from mitoscope.store.slide_facts import SlideFacts, read_slide_facts
+    from mitoscope.store.snapshot import made_once
     from mitoscope.store.staged import take_import, write_pieces
     from mitoscope.store.statements import last_statement
     from mitoscope.store.store import Store
@@ -248,6 +249,7 @@ if TYPE_CHECKING:
         read_tile,
         read_tiles,
         set_gold,
+        state_of_tiles,
         tile_ids,
         tile_progress,
     )
@@ -338,6 +340,7 @@ _NAMES = {
     ),
     "store.screening": "begin_pass Field read_plan read_screening ScreeningState visit_field write_plan",
     "store.known_truth": "KnownCell scored_points settled_cells",
+    "store.snapshot": "made_once",
     "store.staged": "take_import write_pieces",
     "store.searches": (
         "last_model read_search read_searches SearchedCell searched_cells unasked_on write_search"
@@ -354,8 +357,8 @@ _NAMES = {
     "store.store": "Store",
     "store.tags": "read_tags write_tags",
     "store.tasks": (
-        "add_tiles answer_tile next_tile read_answers read_gold_tiles read_tile read_tiles set_gold TaskTile "
-        "tile_ids tile_progress TileAnswer"
+        "add_tiles answer_tile next_tile read_answers read_gold_tiles read_tile read_tiles set_gold "
+        "state_of_tiles TaskTile tile_ids tile_progress TileAnswer"
     ),
     "store.terms": (
         "assign CONSENSUS_RATER read_assignments read_position read_round_row read_round_rows RoundRow "

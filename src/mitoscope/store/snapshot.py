@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from time import sleep
-from typing import Any
+from typing import Any, TypeVar
 
 from mitoscope.store.connection import settle_to_read
+
+T = TypeVar("T")
 
 STEP_PAGES = 1000
 """Of 4 KiB, copied while nobody writes."""
@@ -28,8 +30,31 @@ class Copy(sqlite3.Connection):
     One that is ahead of the store holds what an import has yet to write, under numbers of its own.
     """
 
-    kept: dict[str, Any]
+    kept: dict[Hashable, Any]
     is_ahead: bool
+
+
+def made_once(connection: sqlite3.Connection, name: Hashable, state: Hashable, make: Callable[[], T]) -> T:
+    """Return what is made of a store; of a copy, what was made of it or of an earlier one in the same state.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Of a store or of a copy.
+    name : hashable
+        What is made.
+    state : hashable
+        Of all that it is made from, such as the number of the last answer.
+    make : callable
+        Makes it. It is not to be changed afterwards.
+    """
+    if not isinstance(connection, Copy):
+        return make()
+    known = connection.kept.get(name)
+    if known is None or known[0] != state:
+        known = connection.kept[name] = state, make()
+    made: T = known[1]
+    return made
 
 
 class Snapshots:

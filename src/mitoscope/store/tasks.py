@@ -160,6 +160,18 @@ def read_answers(
     ]
 
 
+_STATE_SQL = """
+SELECT count(DISTINCT t.id), count(a.seq), max(a.seq),
+       (SELECT max(g.seq) FROM tile_gold AS g JOIN task_tile AS k ON k.id = g.tile_id WHERE k.round_id = ?1)
+FROM task_tile AS t LEFT JOIN tile_answer AS a ON a.tile_id = t.id WHERE t.round_id = ?1
+"""
+
+
+def state_of_tiles(connection: sqlite3.Connection, round_id: int) -> tuple[int, ...]:
+    """Return numbers that are others once a tile of a round is added, answered or known to be gold."""
+    return tuple(number or 0 for number in connection.execute(_STATE_SQL, (round_id,)).fetchone())
+
+
 def tile_progress(connection: sqlite3.Connection, round_id: int, rater_id: int) -> tuple[int, int]:
     """Return how many tiles of a round a rater has answered, of how many."""
     answered, tiles = connection.execute(
