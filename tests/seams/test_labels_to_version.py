@@ -224,9 +224,9 @@ def test_files_of_a_version_say_the_same(folder: Path, name: str, suffix: str, m
         assert facts_of(again.ground_truth(), agreement=False) == made.facts(agreement=False)
 
 
-@pytest.mark.parametrize(("stated", "agreement"), [("agreement", [0.75, 0.25]), ("score", [1.0, 1.0])])
-def test_only_a_share_of_raters_is_an_agreement(folder: Path, stated: str, agreement: list[float]) -> None:
-    """Whether table, COCO file or study says it; where detections are read, the score is one."""
+@pytest.mark.parametrize("stated", ["agreement", "score"])
+def test_agreement_is_one_number_by_every_route(folder: Path, stated: str) -> None:
+    """Whether table, COCO file or study says it; a score stands for it where there is none, and is noted."""
     numbers = [0.75, 0.25]
     table, document = new_path(folder).with_suffix(".csv"), new_path(folder).with_suffix(".json")
     rows = [f"s.tif,{100 * n + 25},25,mitosis,{number}\n" for n, number in enumerate(numbers)]
@@ -242,16 +242,31 @@ def test_only_a_share_of_raters_is_an_agreement(folder: Path, stated: str, agree
     options = ReadOptions(boxes=BoxLayout.XYWH)
     for path in (table, document):
         truth = read_ground_truth(path, options=options)
-        assert truth.slides[0].cells.agreement.tolist() == agreement
-        assert [note for note in truth.notes if "not taken as agreement" in note] == list(truth.notes)
-        assert bool(truth.notes) == (stated == "score")
+        assert truth.slides[0].cells.agreement.tolist() == numbers
+        noted = ("the score of 2 cells is taken as agreement",) if stated == "score" else ()
+        assert truth.notes == noted
     if stated == "score":
         for path in (table, document):
             (found,) = read_any_predictions(path, options=options).values()
             assert found.score.tolist() == numbers
     with Store.create(new_path(folder)) as study:
         study.import_study(read_study(document, options=options), source=Source("a"))
-        assert study.ground_truth().slides[0].cells.agreement.tolist() == agreement
+        assert study.ground_truth().slides[0].cells.agreement.tolist() == numbers
+
+
+def test_an_agreement_is_taken_before_the_score_that_stands_beside_it(folder: Path) -> None:
+    table, document = new_path(folder).with_suffix(".csv"), new_path(folder).with_suffix(".json")
+    table.write_text("image,x,y,label,agreement,score\ns.tif,25,25,mitosis,0.6,0.9\n", encoding="utf-8")
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 50, 50], "agreement": 0.6, "score": 0.9}
+    images = [{"id": 1, "file_name": "s.tif", "width": SIDE, "height": SIDE}]
+    content = {"images": images, "categories": [{"id": 1, "name": "mitosis"}], "annotations": [box]}
+    document.write_text(json.dumps(content), encoding="utf-8")
+    options = ReadOptions(boxes=BoxLayout.XYWH)
+    for path in (table, document):
+        truth = read_ground_truth(path, options=options)
+        assert (truth.slides[0].cells.agreement.tolist(), truth.notes) == ([0.6], ())
+        (found,) = read_any_predictions(path, options=options).values()
+        assert found.score.tolist() == [0.9]
 
 
 def test_a_route_with_a_rule_of_its_own_fails(folder: Path) -> None:

@@ -77,8 +77,7 @@ def test_two_to_one_is_settled_with_its_agreement() -> None:
     assert math.isnan(found.agreement[1])
 
 
-def test_the_score_of_a_model_is_no_agreement() -> None:
-    """A consensus keeps the share that it states, and is not weakened by what a detector scored."""
+def test_a_consensus_is_not_weakened_by_the_score_of_a_model() -> None:
     zeros, scores = np.zeros(2, np.int64), np.array([math.nan, 0.3])
     for stated, expected in ((math.nan, 1.0), (0.75, 0.75)):
         scores[0] = stated

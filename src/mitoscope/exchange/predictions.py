@@ -5,7 +5,6 @@ A folder that `detect` wrote, a manifest, a table beside its manifest or alone, 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -309,7 +308,7 @@ def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
     """
     labels, scores = stated_classes(study, models=True)
     for row, attributes in study.cells.attributes.items():
-        if math.isnan(scores[row]) and attributes.get(coco.SCORE) is not None:
+        if attributes.get(coco.SCORE) is not None:  # beside an agreement, which is another number
             scores[row] = attributes[coco.SCORE]
     names = np.array([*study.labels.names, ""], dtype=np.str_)
     found = {}

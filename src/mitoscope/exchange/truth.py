@@ -164,7 +164,7 @@ def _of_file(
     study, label_names = apply_mapping(_as_truth(sifted), mapping, path)
     truth = ground_truth_of(study, policy=policy, source=path.name)
     left_out = len(sifted.cells) - len(study.cells)
-    notes = [*study.notes, *truth.notes, *_of_scores(_scored_beside(study))]
+    notes = [*study.notes, *truth.notes, *_of_scores(_scored(sifted))]
     twice = len(read.cells) - len(sifted.cells)
     notes += [f"{say_number(left_out, 'cell')} of ignored classes left out"] if left_out else []
     notes += [f"{say_number(twice, 'repeated cell')} of the file counted once"] if twice else []
@@ -184,25 +184,23 @@ def _as_truth(study: Study) -> Study:
     if not study.raters or any(rater.kind is not RaterKind.MODEL for rater in study.raters):
         return study
     raters = tuple(replace(rater, kind=RaterKind.CONSENSUS) for rater in study.raters)
-    scored = ~np.isnan(study.events.score)
-    events = replace(study.events, score=np.full(len(scored), np.nan))
-    notes = (*study.notes, *_of_scores(len(np.unique(study.events.cell[scored]))))
-    return replace(study, raters=raters, events=events, notes=notes)
+    return replace(study, raters=raters)
 
 
-def _scored_beside(study: Study) -> int:
-    """Return how many cells of a COCO file state a score, and no agreement."""
-    stated = set(study.events.cell[~np.isnan(study.events.score)].tolist())
+def _scored(study: Study) -> int:
+    """Return of how many cells a score stands for the share of the raters who gave the label."""
+    is_model = np.array([rater.kind is RaterKind.MODEL for rater in study.raters], dtype=bool)
+    events = study.events
+    stated = dict(zip(events.cell.tolist(), events.score.tolist(), strict=True))
+    if len(is_model) and is_model.all():
+        return sum(not math.isnan(score) for score in stated.values())
     attributes = study.cells.attributes
-    return sum(attributes[row].get(coco.SCORE) is not None for row in attributes if row not in stated)
+    return sum(attributes[row].get(coco.SCORE) == stated.get(row, math.nan) for row in attributes)
 
 
 def _of_scores(cells: int) -> tuple[str, ...]:
-    """Note how many cells have a score of a detector, which says nothing of the agreement of raters."""
-    if not cells:
-        return ()
-    what = f"the score of {say_number(cells, 'cell')} is not taken as agreement"
-    return (f"{what}: the share of the raters who gave a label is named agreement",)
+    """Note of how many cells the score is taken as agreement, which a detector's is not."""
+    return (f"the score of {say_number(cells, 'cell')} is taken as agreement",) if cells else ()
 
 
 def with_scale(truth: GroundTruth, mpp: Mpp | None, *, override: bool) -> GroundTruth:
@@ -259,7 +257,7 @@ def _of_table(path: Path, mapping: LabelMapping) -> GroundTruth:
     ignored = sum(count for name, count in counts.items() if class_of[name] == IGNORED)
     notes = [f"{say_number(ignored, 'cell')} of ignored classes left out"] if ignored else []
     cells = [row for rows in rows_of.values() for row in rows]
-    scored = sum(row.is_blank(("agreement",)) and not row.is_blank(("score",)) for row in cells)
+    scored = sum(_share_column(row) == "score" for row in cells)
     notes += _of_scores(scored)
     return GroundTruth(slides, path.name, mapping.classes, None, class_of, tuple(notes))
 
@@ -270,8 +268,13 @@ def _cells(rows: list[Row], class_of: dict[str, str]) -> TrueCells:
         [(row.coordinate("x"), row.coordinate("y")) for row in kept],
         [class_of[row.text("label")] for row in kept],
         size_px0=[(_extent(row, "w"), _extent(row, "h")) for row in kept],
-        agreement=[1.0 if row.is_blank(("agreement",)) else row.score("agreement") for row in kept],
+        agreement=[1.0 if (name := _share_column(row)) is None else row.score(name) for row in kept],
     )
+
+
+def _share_column(row: Row) -> str | None:
+    """Return which column states the share of the raters: a score stands for it where there is none."""
+    return next((name for name in ("agreement", "score") if not row.is_blank((name,))), None)
 
 
 def _slide_truth(image: str, cells: TrueCells, rows: list[Row]) -> SlideTruth:

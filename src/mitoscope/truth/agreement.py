@@ -172,8 +172,8 @@ class AgreedClasses:
         Number of the class, `NO_CLASS` where there is none.
     agreement : ndarray of float64, shape (cells,)
         Share of the experts and crowd raters who gave that label, in [0, 1]. Where none of them spoke: the
-        share that a consensus stated with the label (the agreement of merged crowd boxes), else 1; the score
-        of a model is none. NaN where there is no class.
+        share that a consensus stated with the label (the agreement of merged crowd boxes), where only a model
+        spoke its score, else 1. NaN where there is no class.
     """
 
     label: Ints
@@ -364,9 +364,16 @@ def _agreement(opinions: Opinions, label: Ints) -> Floats:
     voice = np.where(np.isnan(people.score), 1.0, people.score)
     yes = np.bincount(people.cell, weights=voice * (people.label == label[people.cell]), minlength=cells)
     share = np.divide(yes, asked, out=np.full(cells, np.nan), where=asked > 0)
-    others = opinions.of_kinds(RaterKind.CONSENSUS)
-    stated = np.full(cells, np.nan)
-    rows = np.flatnonzero((others.label == label[others.cell]) & ~np.isnan(others.score))
-    np.fmax.at(stated, others.cell[rows], others.score[rows])
-    share = np.where(np.isnan(share), np.where(np.isnan(stated), 1.0, stated), share)
+    share = np.where(np.isnan(share), _stated_share(opinions, label), share)
     return np.where(label == NO_CLASS, np.nan, share)
+
+
+def _stated_share(opinions: Opinions, label: Ints) -> Floats:
+    stated = np.ones(len(label))
+    for kind in (RaterKind.MODEL, RaterKind.CONSENSUS):  # a consensus is not weakened by what a model scored
+        said = opinions.of_kinds(kind)
+        rows = np.flatnonzero(said.label == label[said.cell])
+        score = np.full(len(label), np.nan)
+        np.fmax.at(score, said.cell[rows], said.score[rows])
+        stated[said.cell[rows]] = np.where(np.isnan(score), 1.0, score)[said.cell[rows]]
+    return stated

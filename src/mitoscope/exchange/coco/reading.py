@@ -56,8 +56,8 @@ def read(path: Path, options: ReadOptions) -> Study:
 
     Boxes become cells. ``labels`` are the labels of experts 1, 2, … in that order, ``category_id`` is the
     label of a consensus rater, or of ``options.rater`` in a file without such lists, and ``agreement`` the
-    share of the raters who gave it. A ``score`` is that of a detector: of the label where ``options`` name
-    its rater as a model, else an attribute of the cell, which `read_detections` reads. Boxes of COCO are
+    share of the raters who gave it. A ``score`` stands for it where there is none, and is that of the label
+    where ``options`` name its rater as a model. Boxes of COCO are
     corner and size, those of MIDOG two corners: the file's own evidence decides
     (:mod:`~mitoscope.exchange.coco.box_layout`) unless ``options.boxes`` does; slides carry two corners as
     attribute ``coco.boxes``. Members without a column ride as attributes ``coco.*``.
@@ -296,7 +296,7 @@ class Reader:
             score, share = (
                 a_share(annotation.get(name), f"{where}.{name}") for name in ("score", "agreement")
             )
-            stated = score if self.outcome_by.kind is RaterKind.MODEL else share
+            stated = score if self.outcome_by.kind is RaterKind.MODEL or math.isnan(share) else share
             self._event(cell, self.outcome_by, category, f"{where}.category_id", score=stated)
 
     def _event(self, cell: int, rater: Rater, value: Any, where: str, *, score: float = math.nan) -> None:
