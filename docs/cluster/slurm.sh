@@ -8,6 +8,9 @@
 set -euo pipefail
 
 source /shared/mitoscope/bin/activate
+# Only who has this secret, in a home folder that all nodes share, can use the cluster.
+export RAY_AUTH_MODE=token
+ray get-auth-token --generate > /dev/null
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 address="$(srun --nodes=1 --ntasks=1 -w "$head" hostname --ip-address | awk '{print $1}'):6379"
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mitoscope.cluster import Here, NodeReport, Request, check_ray, joined, nodes, open_executor, versions_of
-from mitoscope.cluster.joining import _TOKENS, _await_resources, _own_token
+from mitoscope.cluster.joining import _TOKENS, ADDRESS, _await_resources, _own_token
 from mitoscope.cluster.nodes import check_nodes
 from mitoscope.errors import ClusterError
 
@@ -36,10 +36,11 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         check_ray()
 
 
-@pytest.mark.parametrize("address", ["nonsense", "ray://10.0.0.1:10001", "host:port", ":6379"])
-def test_what_is_no_address_is_refused(address: str) -> None:
+@pytest.mark.parametrize("address", ["nonsense", "ray://10.0.0.1:10001", "host:port", ":6379", "auto"])
+def test_what_is_no_address_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray")
-    with pytest.raises(ClusterError, match="is not the address"), joined(address, Request()):
+    monkeypatch.delenv(ADDRESS, raising=False)
+    with pytest.raises(ClusterError, match=f"{address}: is not the address"), joined(address, Request()):
         pass
 
 
@@ -82,6 +83,10 @@ def test_a_server_that_is_no_cluster_is_refused() -> None:
             r"does \(RuntimeError: RPC error: Method not found!\)",
         ),
         ("while True: pass", r"does \(none within 0\.2 s\)"),
+        (
+            "raise RuntimeError('InvalidAuthToken')",
+            r"InvalidAuthToken\); .* RAY_AUTH_MODE=token where it has a token",
+        ),
     ],
 )
 def test_another_server_of_grpc_is_refused_by_its_answer(

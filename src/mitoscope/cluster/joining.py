@@ -100,7 +100,7 @@ def joined(
                     _temp_dir=folder,
                 )
         else:
-            address = os.environ.get(ADDRESS, "") if cluster == AUTO else cluster
+            address = os.environ.get(ADDRESS, AUTO) if cluster == AUTO else cluster
             _knock(address)
             _ask(address)
             _init(ray, address)
@@ -253,7 +253,8 @@ def _ask(address: str) -> None:
     raise ClusterError(
         f"does not answer as a Ray cluster does ({reason})",
         where=f"--cluster {address}",
-        mend="see that it runs (ray status on its head node); every node needs the same Ray",
+        mend="see that it runs (ray status on its head node); every node needs the same Ray, and "
+        "RAY_AUTH_MODE=token where it has a token",
     )
 
 
