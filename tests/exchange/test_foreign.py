@@ -12,6 +12,7 @@ import pytest
 from mitoscope.errors import ConfigError, FormatError
 from mitoscope.exchange import BoxLayout, read_study, write_study
 from mitoscope.exchange.foreign import ForeignFindings, Unit, read_foreign
+from mitoscope.exchange.parquet import load_pyarrow
 from mitoscope.geometry import Mpp
 from tests.exchange.foreign_files import FINDINGS, MPP, PROGRAMS, REAL, SIZE, UNSCORED, WRITTEN, qupath
 
@@ -113,6 +114,41 @@ def test_columns_are_stated_by_the_user(tmp_path: Path) -> None:
     assert "x from 'a', y from 'b', score from 'quality'" in found.notes[0]
     with pytest.raises(ConfigError, match=r"no column 'c'.*a, b, X, quality"):
         read_foreign(file, columns={"x": "c"}, mpp=SCALE)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_corners_beside_sizes_are_read_as_stated(suffix: str, tmp_path: Path) -> None:
+    table = {"x": [10.0], "y": [20.0], "width": [8.0], "height": [4.0], "score": [0.5]}
+    file = tmp_path / f"boxes.{suffix}"
+    if suffix == "csv":
+        file.write_text("x,y,width,height,score\n10,20,8,4,0.5\n")
+    else:
+        pyarrow = load_pyarrow()
+        pyarrow.parquet.write_table(pyarrow.table(table), file)
+    centred = read_foreign(file, mpp=SCALE)
+    assert (centred.x[0], centred.y[0]) == (10, 20)
+    assert any("--boxes xywh, if they are the corners" in note for note in centred.notes)
+    corner = read_foreign(file, boxes=BoxLayout.XYWH, mpp=SCALE)
+    assert (corner.x[0], corner.y[0], corner.score[0]) == (14, 22, 0.5)
+    with pytest.raises(ConfigError, match="no columns of boxes as xyxy"):
+        read_foreign(file, boxes=BoxLayout.XYXY, mpp=SCALE)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "xmin,ymin,xmax,ymax",
+        "min_x,min_y,max_x,max_y",
+        "left,top,right,bottom",
+        "box_x1,box_y1,box_x2,box_y2",
+        "bbox.x1,bbox.y1,bbox.x2,bbox.y2",
+    ],
+)
+def test_corners_are_known_by_their_names(head: str, tmp_path: Path) -> None:
+    file = tmp_path / "boxes.csv"
+    file.write_text(f"{head}\n10,20,14,28\n")
+    found = read_foreign(file, mpp=SCALE)
+    assert (found.x[0], found.y[0]) == (12, 24)
 
 
 def test_what_is_no_findings_at_all_is_said(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ LabelOption = Annotated[
 ]
 BoxesOption = Annotated[
     str | None,
-    typer.Option("--boxes", metavar="xywh|xyxy", help="COCO boxes: corner and size, or two corners (MIDOG)."),
+    typer.Option("--boxes", metavar="xywh|xyxy", help="Boxes: corner and size, or two corners (MIDOG)."),
 ]
 ExaminedOption = Annotated[
     str | None,

@@ -71,12 +71,14 @@ def read_foreign(
     found = kind or _kind_of(path)
     if named and found not in ("csv", "parquet"):
         raise ConfigError("columns are those of a table", where="--column", mend="leave it out")
+    if boxes is not None and found in ("yolo", "annotation-store"):
+        raise ConfigError("such files state their boxes in one way", where="--boxes", mend="leave it out")
     if found == "json":
         return read_json_findings(path, boxes=boxes)
     if found == "csv":
-        return read_csv_findings(path, columns=named)
+        return read_csv_findings(path, columns=named, boxes=boxes)
     if found == "parquet":
-        return read_parquet_findings(path, columns=named)
+        return read_parquet_findings(path, columns=named, boxes=boxes)
     if found == "yolo":
         return read_yolo_findings(path)
     if found == "annotation-store":

@@ -16,12 +16,13 @@ from typing import Any, Final
 from mitoscope.errors import ConfigError, FormatError
 from mitoscope.exchange.csv_text import DECIMAL_COMMA, delimiter_of, plain
 from mitoscope.exchange.foreign.findings import FindingList, ForeignFindings, Unit
+from mitoscope.exchange.format import BoxLayout
 from mitoscope.exchange.json_text import UTF16_MARKS
 from mitoscope.exchange.parquet import load_pyarrow
 from mitoscope.fsio import open_regular
 
 FIELDS: Final = ("x", "y", "x1", "y1", "x2", "y2", "w", "h", "score", "label", "image")
-"""What a column can say; x and y are the centre, or the upper left corner beside w and h of ``--boxes``."""
+"""What a column can say. Beside w and h, x and y are the centre; with ``--boxes xywh`` the corner."""
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -38,6 +39,8 @@ _GUESSES: Final = {
     ),
     "x1": _names("x1, xmin, x min, min x, left, box x1, bbox x1"),
     "x2": _names("x2, xmax, x max, max x, right, box x2, bbox x2"),
+    "w": _names("w, width, box w, box width, bbox w, bbox width"),
+    "h": _names("h, height, box h, box height, bbox h, bbox height"),
     "score": _names(
         """
         score, probability, confidence, prob, conf, detection probability, classification probability,
@@ -72,20 +75,25 @@ class Columns:
         What the names say of the unit.
     is_guessed : bool
         Whether nobody stated it and the names are not just those of the fields.
+    are_centres : bool
+        Whether places beside sizes of boxes were taken for their centres unasked.
     """
 
     of: Mapping[str, str]
     unit: Unit
     is_guessed: bool
+    are_centres: bool = False
 
     @classmethod
-    def find(cls, names: Sequence[str], stated: Mapping[str, str], path: Path) -> Columns:
+    def find(
+        cls, names: Sequence[str], stated: Mapping[str, str], path: Path, *, boxes: BoxLayout | None = None
+    ) -> Columns:
         """Find what the columns of a table say, the stated ones first.
 
         Raises
         ------
         ConfigError
-            If a stated column is not there.
+            If a stated column is not there, or boxes are stated that the columns do not have.
         FormatError
             If no column states the position of a finding.
         """
@@ -122,6 +130,17 @@ class Columns:
             chosen = {field: name for field, name in chosen.items() if field not in ("x1", "y1", "x2", "y2")}
         else:
             chosen = {field: name for field, name in chosen.items() if field not in ("x", "y")}
+        has_size = {"x", "w", "h"} <= chosen.keys()
+        if boxes is not None and (boxes is BoxLayout.XYWH) != has_size:
+            raise ConfigError(
+                f"no columns of boxes as {boxes} among {', '.join(names)}",
+                where="--boxes",
+                mend="leave it out, or name them, e.g. --column w=NAME --column h=NAME"
+                if boxes is BoxLayout.XYWH
+                else "leave it out, or name them: --column x1=NAME … y2=NAME",
+            )
+        if boxes is None:
+            chosen = {field: name for field, name in chosen.items() if field not in ("w", "h")}
         for name in dict.fromkeys(chosen.values()):
             fields = [field for field, of in chosen.items() if of == name]
             if len(fields) > 1:
@@ -130,13 +149,16 @@ class Columns:
                 )
         unit = _unit_of(chosen["x1" if "x" not in chosen else "x"])
         guessed = any(field not in stated and _key(name) != field for field, name in chosen.items())
-        return cls(chosen, unit, guessed)
+        return cls(chosen, unit, guessed, has_size and boxes is None)
 
     @property
     def note(self) -> str:
         """What was taken for what, in words."""
         read = ", ".join(f"{field} from {name!r}" for field, name in self.of.items())
-        return f"columns read: {read}" + ("; --column states others" if self.is_guessed else "")
+        note = f"columns read: {read}" + ("; --column states others" if self.is_guessed else "")
+        if self.are_centres:
+            note += "; x and y are taken for centres: --boxes xywh, if they are the corners of the boxes"
+        return note
 
 
 def _key(name: str) -> str:
@@ -149,16 +171,16 @@ def _twin(key: str, old: str, new: str) -> str:
     """Return the key of the column of y beside that of x."""
     if key in _SIDES.values():
         return next(name for name, side in _SIDES.items() if side == key)
-    words = [new if word == old else word for word in key.split()]
-    joined = " ".join(words)
-    return joined if joined != key else key.replace(old, new, 1)
+    return " ".join(new + word[1:] if word.startswith(old) else word for word in key.split())
 
 
 def _unit_of(name: str) -> Unit:
     return next((_UNITS[word] for word in _key(name).split() if word in _UNITS), Unit.PX)
 
 
-def read_csv_findings(path: Path, *, columns: Mapping[str, str]) -> ForeignFindings:
+def read_csv_findings(
+    path: Path, *, columns: Mapping[str, str], boxes: BoxLayout | None = None
+) -> ForeignFindings:
     """Read a CSV file with a header, of any length.
 
     Parameters
@@ -166,6 +188,8 @@ def read_csv_findings(path: Path, *, columns: Mapping[str, str]) -> ForeignFindi
     path : Path
     columns : mapping of str to str
         One of `FIELDS` → the column that says it, as far as the user states them.
+    boxes : BoxLayout, optional
+        What x, y, w and h are: by default x and y are the centre.
 
     Raises
     ------
@@ -178,7 +202,7 @@ def read_csv_findings(path: Path, *, columns: Mapping[str, str]) -> ForeignFindi
             stream.seek(0)
             encoding = "utf-16" if is_wide else "utf-8-sig"
             with io.TextIOWrapper(stream, encoding, newline="") as text:
-                return _read_rows(text, path, columns)
+                return _read_rows(text, path, columns, boxes)
     except UnicodeDecodeError as error:
         raise FormatError(f"not UTF-8 ({error.reason})", where=path, mend="save it as UTF-8") from None
     except csv.Error as error:
@@ -187,7 +211,9 @@ def read_csv_findings(path: Path, *, columns: Mapping[str, str]) -> ForeignFindi
         raise FormatError(f"cannot be read ({error.strerror})", where=path) from None
 
 
-def _read_rows(stream: io.TextIOWrapper, path: Path, stated: Mapping[str, str]) -> ForeignFindings:
+def _read_rows(
+    stream: io.TextIOWrapper, path: Path, stated: Mapping[str, str], boxes: BoxLayout | None
+) -> ForeignFindings:
     head = stream.readline()
     second = stream.readline()
     stream.seek(0)
@@ -195,7 +221,7 @@ def _read_rows(stream: io.TextIOWrapper, path: Path, stated: Mapping[str, str]) 
     rows = csv.reader(stream, delimiter=mark, strict=True)
     names = [name.strip() for name in next(rows, [])]
     found = FindingList(path)
-    columns = Columns.find(names, stated, path)
+    columns = Columns.find(names, stated, path, boxes=boxes)
     if twice := [name for name in columns.of.values() if names.count(name) > 1]:
         raise FormatError(f"the column {twice[0]} appears twice", where=path, mend="remove one")
     places = {field: names.index(name) for field, name in columns.of.items()}
@@ -241,10 +267,18 @@ def _add(found: FindingList, values: Mapping[str, Any], label: object, image: st
         left, top, right, bottom = (values[name] for name in ("x1", "y1", "x2", "y2"))
         if None not in (left, top, right, bottom):
             x, y = left / 2 + right / 2, top / 2 + bottom / 2
+    elif "w" in values:
+        width, height = values["w"], values["h"]
+        x, y = (
+            None if start is None or size is None else start + size / 2
+            for start, size in ((x, width), (y, height))
+        )
     found.add(x, y, score=values.get("score"), label=label, image=image, where=where)
 
 
-def read_parquet_findings(path: Path, *, columns: Mapping[str, str]) -> ForeignFindings:
+def read_parquet_findings(
+    path: Path, *, columns: Mapping[str, str], boxes: BoxLayout | None = None
+) -> ForeignFindings:
     """Read a Parquet file, batch by batch; of a GeoParquet file the middle of each geometry's bounds.
 
     Raises
@@ -259,7 +293,7 @@ def read_parquet_findings(path: Path, *, columns: Mapping[str, str]) -> ForeignF
             names = list(file.schema_arrow.names)
             geometry = next((name for name in names if name.casefold() == "geometry"), None)
             if geometry is None or {"x", "y"} & columns.keys():
-                chosen = Columns.find(names, columns, path)
+                chosen = Columns.find(names, columns, path, boxes=boxes)
                 wanted = dict(chosen.of)
                 found.unit = chosen.unit
                 found.notes.append(chosen.note)

@@ -291,10 +291,11 @@ def _sheets_about(*, server: str, pictures: bool) -> str:
 def _reading(board: Scoreboard) -> tuple[str, ...]:
     chosen = "chosen on the calibration set" if _is_chosen(board) else "its own, as its results state it"
     lines = [
-        f"Only images that all searched are judged; {len(board.not_searched)} were not."
+        f"Only images that all searched are judged; {len(board.not_searched) or 'none'} were left out."
         if board.missing != "miss"
         else "An image that a detector did not search counts as one on which it found nothing.",
-        f"The threshold of each is {chosen}; none was chosen on the judged images here.",
+        f"The threshold of each is {chosen}. Where its source, stated above, is these very images, it "
+        "flatters the detector.",
         "F1 is at the threshold, average precision and the curves are not: they rank what was found.",
         "False positives per mm² and recall at a rate do not depend on how many figures there are; precision "
         "and F1 do.",

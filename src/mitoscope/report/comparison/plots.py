@@ -278,6 +278,6 @@ def _draw_agreement(axes: Axes, pair: NDArray[np.int64], scores: EntryScores, pl
         if value.value is not None:
             axes.axhline(value.value, color=INK, linewidth=1.0, linestyle=line)
             axes.annotate(
-                f"{value.value:+.1f}", (1.0, value.value), xycoords=axes.get_yaxis_transform(), fontsize=8,
-                va="bottom", ha="right", color=QUIET,
+                f"{value.value:+.1f}", (1.0, value.value), (0, 2), xycoords=axes.get_yaxis_transform(),
+                textcoords="offset points", fontsize=8, va="bottom", ha="right", color=QUIET,
             )  # fmt: skip
