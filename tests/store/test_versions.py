@@ -32,6 +32,7 @@ from mitoscope.store import (
     SlideRecord,
     Source,
     Store,
+    write_version,
 )
 from tests.curation.making import scattered_truth
 from tests.curation.simulated import SimulatedExpert, SimulatedStudy
@@ -97,6 +98,27 @@ def test_moves_labels_and_deletions_after_the_freeze_do_not_touch_it(screened: S
     assert found.slides() == ("slide 0.svs",)
     backwards = difference(after, before)
     assert backwards.gained_by_label() == found.lost_by_label()
+
+
+def test_a_version_is_frozen_while_others_write(screened: SimulatedStudy) -> None:
+    store = screened.store
+    before = store.ground_truth(policy=Policy.UNANIMOUS)
+    draft, late = (store.draft_version("MEL", UNANIMOUS) for _ in range(2))
+    with store.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM version").fetchone() == (0,)
+    reader = Session(store, 1, 1)
+    reader.move(1, Geometry.spot(7.0, 8.0))
+    reader.label(2, None)
+    reader.delete(3)
+    with store.writing() as connection:
+        assert write_version(connection, draft)
+    with store.writing() as connection:
+        assert not write_version(connection, late)
+    frozen = store.version("MEL")
+    assert (frozen, frozen.truth.counts()) == (draft.frozen, before.counts())
+    assert store.freeze("MEL", UNANIMOUS).name == "MEL 2"
+    assert store.draft_version("MEL", UNANIMOUS).rows == {}
+    store.verify()
 
 
 def test_freezing_again_without_a_change_gives_the_same_version(screened: SimulatedStudy) -> None:

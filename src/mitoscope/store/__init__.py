@@ -234,7 +234,7 @@ if TYPE_CHECKING:
     from mitoscope.store.slide_cells import SeenCells, cells_seen, centres_of, centres_on
     from mitoscope.store.slide_facts import SlideFacts, read_slide_facts
     from mitoscope.store.snapshot import made_once
-    from mitoscope.store.staged import take_import, write_pieces
+    from mitoscope.store.staged import take_import
     from mitoscope.store.statements import last_statement
     from mitoscope.store.store import Store
     from mitoscope.store.tags import read_tags, write_tags
@@ -267,7 +267,7 @@ if TYPE_CHECKING:
         write_position,
         write_terms,
     )
-    from mitoscope.store.versions import Frozen, freeze, read_manifests
+    from mitoscope.store.versions import Frozen, read_manifests, write_version
     from mitoscope.store.vocabulary import (
         find_label,
         id_of,
@@ -341,7 +341,7 @@ _NAMES = {
     "store.screening": "begin_pass Field read_plan read_screening ScreeningState visit_field write_plan",
     "store.known_truth": "KnownCell scored_points settled_cells",
     "store.snapshot": "made_once",
-    "store.staged": "take_import write_pieces",
+    "store.staged": "take_import",
     "store.searches": (
         "last_model read_search read_searches SearchedCell searched_cells unasked_on write_search"
     ),
@@ -364,7 +364,7 @@ _NAMES = {
         "assign CONSENSUS_RATER read_assignments read_position read_round_row read_round_rows RoundRow "
         "ShowsCells SpeaksAs Terms write_position write_terms"
     ),
-    "store.versions": "freeze Frozen read_manifests",
+    "store.versions": "Frozen read_manifests write_version",
     "store.vocabulary": (
         "find_label id_of intern_labels intern_raters intern_rounds read_identity read_labels "
         "read_raters read_rounds read_setting rename_label write_setting"

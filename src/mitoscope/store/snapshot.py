@@ -34,6 +34,18 @@ class Copy(sqlite3.Connection):
     is_ahead: bool
 
 
+@contextmanager
+def drafting(copy: Copy) -> Iterator[None]:
+    """Let a copy be written inside of the block; at its end everything is as it was."""
+    copy.execute("PRAGMA query_only = OFF")
+    copy.execute("BEGIN")
+    try:
+        yield
+    finally:
+        copy.execute("ROLLBACK")
+        copy.execute("PRAGMA query_only = ON")
+
+
 def made_once(connection: sqlite3.Connection, name: Hashable, state: Hashable, make: Callable[[], T]) -> T:
     """Return what is made of a store; of a copy, what was made of it or of an earlier one in the same state.
 

@@ -41,7 +41,14 @@ from mitoscope.store.staged import (
     write_pieces,
 )
 from mitoscope.store.verify import Checked, backup, check
-from mitoscope.store.versions import Frozen, check_versions, freeze, read_frozen
+from mitoscope.store.versions import (
+    DraftVersion,
+    Frozen,
+    check_versions,
+    draft_version,
+    read_frozen,
+    write_version,
+)
 from mitoscope.store.vocabulary import (
     id_of,
     intern_labels,
@@ -425,9 +432,31 @@ class Store:
         LeakError
             If a case or the same pixels would stand on both sides of the split.
         """
-        with self.writing() as connection:
-            write_pieces(connection)
-            return freeze(connection, variant, query or Query(), split=split, licences=licences, note=note)
+        while True:
+            draft = self.draft_version(variant, query, split=split, licences=licences, note=note)
+            with self.writing() as connection:
+                if write_version(connection, draft):
+                    return draft.frozen
+
+    def draft_version(
+        self,
+        variant: str,
+        query: Query | None = None,
+        *,
+        split: Mapping[str, str] | None = None,
+        licences: Mapping[str, str] | str | None = None,
+        note: str = "",
+    ) -> DraftVersion:
+        """Freeze a version of the study as it is now, while nobody waits; see :meth:`freeze`.
+
+        It is in the study once `mitoscope.store.write_version` has written it.
+        """
+        more = {"split": split, "licences": licences, "note": note}
+        while True:
+            self.finish_imports()
+            with self._snapshots.reading() as copy:
+                if not copy.is_ahead:  # its cells would have other numbers
+                    return draft_version(copy, variant, query or Query(), **more)
 
     def version(self, name: str) -> Frozen:
         """Return a version as it was frozen: ``MEL``, the newest, or ``MEL@2``.

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -36,6 +37,7 @@ from mitoscope.store.manifest import FORMAT, FrozenSlide, Manifest, Query, parse
 from mitoscope.store.opinions import agreed
 from mitoscope.store.quarantine import outline_notes
 from mitoscope.store.records import DatasetVersion, Study
+from mitoscope.store.snapshot import Copy, drafting
 from mitoscope.store.version_content import VersionContent, refuse_leaks
 from mitoscope.store.vocabulary import id_of, read_labels
 from mitoscope.truth import (
@@ -142,6 +144,69 @@ def check_versions(connection: sqlite3.Connection, path: Path) -> int:
             mend = "restore it from a copy made by 'mitoscope store backup'"
             raise StoreDamagedError(f"version {name}: {error.what}", where=path, mend=mend) from None
     return len(versions)
+
+
+_TABLES = (
+    "version",
+    "version_cell",
+    "version_split",
+    "version_label",
+    "version_slide",
+    "version_region",
+    "version_manifest",
+)
+_Rows = tuple[list[str], list[tuple[Any, ...]]]
+
+
+@dataclass(frozen=True, eq=False)
+class DraftVersion:
+    """A version that was frozen in a copy of the study, and its rows by table, which the study lacks yet.
+
+    There are none where nothing has changed since the variant's newest version.
+    """
+
+    frozen: Frozen
+    rows: Mapping[str, _Rows]
+
+
+def draft_version(copy: Copy, variant: str, query: Query, **more: Any) -> DraftVersion:
+    """Freeze a version in a copy, which is as before afterwards; see `freeze`."""
+    with drafting(copy):
+        (before,) = copy.execute("SELECT ifnull(max(id), 0) FROM version").fetchone()
+        frozen = freeze(copy, variant, query, **more)
+        (version_id,) = copy.execute("SELECT ifnull(max(id), 0) FROM version").fetchone()
+        return DraftVersion(frozen, {} if version_id == before else _rows_of(copy, version_id))
+
+
+def _rows_of(connection: sqlite3.Connection, version_id: int) -> dict[str, _Rows]:
+    rows: dict[str, _Rows] = {}
+    for table in _TABLES:
+        key = "id" if table == "version" else "version_id"
+        found = connection.execute(f"SELECT * FROM {table} WHERE {key} = ?", (version_id,))  # noqa: S608
+        rows[table] = [column for column, *_ in found.description], found.fetchall()
+    return rows
+
+
+def write_version(connection: sqlite3.Connection, draft: DraftVersion) -> bool:
+    """Write a version as it was drafted; return whether that can be done.
+
+    It cannot where another version was frozen or imported meanwhile. What was labelled meanwhile does not
+    matter: a version states the last event that it holds.
+    """
+    if not draft.rows:
+        return True
+    columns, ((*values,),) = draft.rows["version"]
+    drafted = dict(zip(columns, values, strict=True))
+    number = next_number(connection, drafted["variant"])
+    (last,) = connection.execute("SELECT ifnull(max(id), 0) FROM version").fetchone()
+    if (number, last + 1) != (drafted["number"], drafted["id"]):
+        return False
+    for table, (names, rows) in draft.rows.items():
+        first = 1 if table == "version_region" else 0  # numbered by the study
+        marks = ", ".join("?" * (len(names) - first))
+        sql = f"INSERT INTO {table} ({', '.join(names[first:])}) VALUES ({marks})"  # noqa: S608
+        connection.executemany(sql, [row[first:] for row in rows] if first else rows)
+    return True
 
 
 def freeze(

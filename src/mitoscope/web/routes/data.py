@@ -15,7 +15,7 @@ from pydantic import Field
 
 from mitoscope import store
 from mitoscope.curation.changes import difference
-from mitoscope.errors import InputError, UnknownLabelError
+from mitoscope.errors import ConflictError, InputError, UnknownLabelError
 from mitoscope.exchange import FORMATS, Incoming, ReadOptions, read_incoming
 from mitoscope.fsio import safe_name
 from mitoscope.geometry import Mpp
@@ -297,17 +297,19 @@ class NewVersion(Action):
 @router.post("/api/versions")
 def freeze(body: NewVersion, state: StateHere, lead: ComparerHere) -> VersionFrozen:
     """Freeze cells, classes and places as they are now, under a hash."""
+    query = store.Query(policy=body.policy)
+    draft = state.store.draft_version(body.variant, query, licences=body.licence, note=body.note)
+    made = draft.frozen.manifest
 
     def act(connection: Any) -> VersionFrozen:
-        store.write_pieces(connection)
-        query = store.Query(policy=body.policy)
-        known = {(one.variant, one.number) for one in store.read_manifests(connection)}
-        frozen = store.freeze(connection, body.variant, query, licences=body.licence, note=body.note)
-        made = frozen.manifest
-        if (made.variant, made.number) not in known:  # where nothing has changed it is the last one
+        if not store.write_version(connection, draft):
+            raise ConflictError(
+                "another version was frozen meanwhile", where=body.variant, mend="freeze again"
+            )
+        if draft.rows:  # where nothing has changed it is the last one
             name = f"{made.variant}@{made.number}"
             store.write_activity(connection, lead.rater_id, store.ActivityKind.FROZEN, name)
-        return {"version": _version(frozen.manifest), "is_repeated": False}
+        return {"version": _version(made), "is_repeated": False}
 
     return done_once(state, lead, body.key, f"freeze {body.variant}", act)
 
