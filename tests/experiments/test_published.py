@@ -210,7 +210,7 @@ def test_what_the_text_of_ccmct_prints_is_held(texts: Path) -> None:
         ("cmc", ("data", "transfer-cases", "transfer", "summary")),
         ("crowd", ("tiles", "sub-tiles")),
         ("midogpp", ("data", "split", "external")),
-        ("semi", ("mining", "ranks")),
+        ("semi", ("mining", "ranks", "summary")),
     ],
 )
 def test_further_numbers_of_the_texts_are_in_them(paper: str, names: tuple[str, ...], texts: Path) -> None:
