@@ -263,6 +263,7 @@ def test_raters_of_files_without_ids_are_warned_of_and_have_no_agreement(folder:
     assert "b.csv: 5 cells lie within 25 px of existing cells" in line
     assert run("agreement", study).startswith("no cell was read by two raters")
     assert run_json("agreement", study)["note"].startswith("no cell was read by two raters")
+    assert run("agreement", study, "--by-rater").startswith("nobody has answered in a round yet; without")
 
 
 def test_findings_of_a_model_beside_cells_are_no_warning(folder: Path, study: Path) -> None:

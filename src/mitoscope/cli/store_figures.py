@@ -176,6 +176,11 @@ def _raters(study: Path, out: Path | None, resamples: int, as_json: bool) -> Non
         tasks, raters = ([asdict(row) for row in rows] for rows in (table.tasks, table.raters))
         print_json({"study": str(study), "tasks": tasks, "raters": raters})
         return
+    if not table.raters:
+        typer.echo(
+            "nobody has answered in a round yet; without --by-rater the agreement of all labels is shown"
+        )
+        return
     columns = ["task", "raters", "pieces", "Fleiss' kappa", "answers each", "seconds", "accuracy %"]
     print_table(
         "Tasks: tiles or cells, kappa with its 95 % interval by case, means over raters",
