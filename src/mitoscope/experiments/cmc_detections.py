@@ -62,21 +62,23 @@ def _files(workplace: Workplace) -> tuple[Path, ...]:
     if workplace.size is not Size.SMOKE:
         return tuple(find_file(workplace.data, name, data_set=CMC.name) for name in (*databases, *found))
     folder = make_directory(workplace.out / "synthetic" / "cmc-detections")
-    make_databases(folder, databases)
+    whole, lacking = folder / CMC.outlines, folder / LABELS["original"]
+    make_databases(folder, (lacking.name, whole.name))
     made = [folder / f"{name.removesuffix('.p.bz2')}.csv" for name in found]
     for place, path in enumerate(made):
-        _make_detections(folder / databases[-1], path, part=place % len(DETECTIONS["dual stage F1"]))
-    return (*(folder / name for name in databases), *made)
+        _make_detections(whole, path, seed=place)
+    return (whole, lacking, whole, *made)
 
 
-def _make_detections(database: Path, target: Path, *, part: int) -> None:
+def _make_detections(database: Path, target: Path, *, seed: int) -> None:
     """Write what a poor detector would find: figures off their place, and others."""
-    random = np.random.default_rng(part)
+    random = np.random.default_rng(seed)
     figures = _figures(database)
+    first = len(figures) // 2 if target.name.startswith(_PARTS[-1]) else 0
     with target.open("w", encoding="utf-8", newline="") as stream:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow(("image", "x", "y", "score"))
-        for name in sorted(figures)[len(figures) // 2 if part == len(_PARTS) else 0 :]:
+        for name in sorted(figures)[first:]:
             points = figures[name] + random.normal(0, 12, figures[name].shape)
             points = np.concatenate([points, random.uniform(0, 20_000, (len(points) // 2, 2))])
             for (x, y), score in zip(points.round(1).tolist(), random.beta(3, 2, len(points)), strict=True):
