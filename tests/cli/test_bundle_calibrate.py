@@ -210,6 +210,7 @@ def test_few_fields_are_told(bundle: Bundle, fields: list[Path], found: Path, tm
                 "--truth", tmp_path / "truth.csv", "--out", tmp_path / "own", "--mpp", "0.25")  # fmt: skip
     assert "warning: 2 cases with" in text
     assert "are few: label 10 or more" in text
+    assert text.rstrip().endswith("or keep the threshold as it was")
 
 
 def test_results_of_another_bundle_are_refused(
@@ -257,6 +258,10 @@ def test_two_detectors_become_a_cascade(
         assert score == pytest.approx(max([0.0, *points[near, 2]]), abs=2e-6)
     with pytest.raises(BundleError, match="has two stages already"):
         _run("bundle", "join", second.folder, both.folder, "--out", tmp_path / "three")
+    _run("bundle", "join", both.folder, second.folder, "--out", tmp_path / "again", "--name", "both",
+         "--crop", "32")  # fmt: skip
+    assert both.manifest.version == bundle.manifest.version
+    assert load_bundle(tmp_path / "again").manifest.version == f"{both.manifest.version}-joined"
 
 
 @pytest.fixture(scope="module")
@@ -338,8 +343,9 @@ def test_a_laboratory_needs_results_that_say_something(
     (tmp_path / "copy" / "f0.json").write_text(json.dumps(damaged), encoding="utf-8")
     with pytest.raises(FormatError, match="the manifest is damaged"):
         _run(*own, tmp_path / "copy")
-    with pytest.raises(ConfigError, match="excludes"):
-        _run(*own, tmp_path / "one", "--pred", tmp_path / "one")
+    for option, value in (("--pred", "one"), ("--point", "f1"), ("--weight", "5"), ("--dataset", "mine")):
+        with pytest.raises(ConfigError, match=f"--unlabelled excludes {option}"):
+            _run(*own, tmp_path / "one", option, value)
     with pytest.raises(ConfigError, match="neither labelled fields nor slides"):
         _run("bundle", "calibrate", with_share.folder, "--out", tmp_path / "own")
     assert not (tmp_path / "own").exists()

@@ -65,6 +65,17 @@ def test_a_folder_per_patient_with_slides_of_one_name(call: Call) -> None:
     assert [one["made_before"] for one in json.loads(again[1])["slides"]] == [True, True]
 
 
+def test_networks_in_int8_warn_where_the_processor_makes_them_slow(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mitoscope.infer.remarks.multiplies_bytes", lambda: False)
+    status, _, said = call("detect", "slides/p1", "-o", "out", "-f", "csv", "--roi", "0,0,64,64", "-q")
+    assert status == 0
+    assert said.startswith("warning: this processor does not multiply bytes")
+    notes = json.loads(Path("out/HE.json").read_text(encoding="utf-8"))["notes"]
+    assert any(note in said for note in notes)
+
+
 def test_what_failed_is_said_again_at_the_end_and_in_json(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from typer.testing import CliRunner
 
+from mitoscope.cli import app
 from mitoscope.cli.options import parse_mpp, parse_roi, parse_size
 from mitoscope.errors import ConfigError, RegionError, ScaleError
 from mitoscope.geometry import BoxPx, Mpp
@@ -32,3 +34,21 @@ def test_a_region_that_is_none_is_refused(text: str) -> None:
 def test_an_implausible_resolution_is_refused(value: float) -> None:
     with pytest.raises(ScaleError, match="--mpp"):
         parse_mpp(value)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("bundle", "calibrate", "cascade", "--dataset", " ", "--out", "new"),
+        ("bundle", "adapt", "cascade", "study.mito", "--slides", ".", "--dataset", "", "--out", "new"),
+        ("bundle", "adapt", "cascade", "study.mito", "--slides", ".", "--licence", "", "--out", "new"),
+        ("bundle", "import", "network.onnx", "--licence", "", "--out", "new"),
+        ("bundle", "import", "network.onnx", "--name", "A b", "--out", "new"),
+        ("bundle", "join", "cascade", "semi-fcn", "--name", "a/b", "--out", "new"),
+        ("results", "calibrate", "found", "--truth", "labels.csv", "--dataset", "", "--out", "new.json"),
+    ],
+)
+def test_words_that_a_bundle_cannot_state_are_refused_at_once(command: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, list(command), standalone_mode=False)
+    assert isinstance(done.exception, ConfigError)
+    assert str(done.exception).startswith(("--dataset", "--licence", "--name"))

@@ -26,8 +26,10 @@ from mitoscope.cli.options import (
     OptionalTruthOption,
     PolicyOption,
     ProtocolOption,
+    as_bundle_name,
     as_score,
     as_weight,
+    as_words,
     parse_doubt,
     parse_mpp,
     parse_policy,
@@ -125,6 +127,7 @@ app.command("list")(list_)
 
 @app.command()
 def calibrate(
+    context: typer.Context,
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Name or folder.")],
     out: NewBundleOption,
     pred: Annotated[
@@ -141,7 +144,10 @@ def calibrate(
         ),
     ] = None,
     dataset: Annotated[
-        str, typer.Option("--dataset", metavar="NAME", help="Name of the fields in the bundle.")
+        str,
+        typer.Option(
+            "--dataset", metavar="NAME", callback=as_words, help="Name of the fields in the bundle."
+        ),
     ] = "own fields",
     protocol: ProtocolOption = "mitoscope",
     point: Annotated[
@@ -185,8 +191,7 @@ def calibrate(
     criteria = [Criterion.parse(name) for name in point or [F1]]
     loaded = load_bundle(bundle)
     if unlabelled:
-        if pred is not None or truth is not None or scores:
-            raise ConfigError("--unlabelled excludes --pred, --truth and --scores", mend="leave them out")
+        _refuse_beside_unlabelled(context)
         _expect_share(loaded, unlabelled, out, as_json=as_json)
         return
     if pred is None or truth is None:
@@ -216,7 +221,22 @@ def calibrate(
     lines = calibration_lines(done)
     say({"out": str(out), "points": lines}, "\n".join([*lines, f"written to {out}"]), as_json)
     if not done.fitted[0].is_sure:
-        typer.echo(f"warning: {too_few(done.fitted[0])}", err=True)
+        typer.echo(f"warning: {too_few(done.fitted[0], scores=scores)}", err=True)
+
+
+def _refuse_beside_unlabelled(context: typer.Context) -> None:
+    """Refuse what would say nothing of slides without labels, instead of ignoring it."""
+    read = ("bundle", "out", "unlabelled", "as_json")
+    stated = [
+        max(parameter.opts, key=len)
+        for parameter in context.command.params
+        if parameter.name is not None
+        and parameter.name not in read
+        and (source := context.get_parameter_source(parameter.name)) is not None
+        and source.name == "COMMANDLINE"
+    ]
+    if stated:
+        raise ConfigError(f"--unlabelled excludes {stated[0]}", mend="leave it out")
 
 
 def _expect_share(bundle: Bundle, results: list[Path], out: Path, *, as_json: bool) -> None:
@@ -225,8 +245,9 @@ def _expect_share(bundle: Bundle, results: list[Path], out: Path, *, as_json: bo
 
     shift, stated = expect_share(bundle, results, out)
     line = (
-        f"share of figures {stated.share:.3f} among {stated.candidates:,} candidates on {stated.images} "
-        f"slides, {shift.alone or 0:.3f} by these alone; it was {shift.calibrated:.3f} in the calibration"
+        f"share of figures {stated.share:.3f} among {say_number(stated.candidates, 'candidate')} on "
+        f"{say_number(stated.images, 'slide')}, {shift.alone or 0:.3f} by these alone; it was "
+        f"{shift.calibrated:.3f} in the calibration"
     )
     values = {"share": stated.share, "candidates": stated.candidates, "slides": stated.images}
     say({**values, "calibrated": shift.calibrated, "out": str(out)}, f"{line}\nwritten to {out}", as_json)
@@ -245,8 +266,8 @@ def calibration_lines(done: Calibrated) -> list[str]:
                 f"{drawn.source}, which counts for {drawn.weight:g} figures beside {fitted.figures}"
             )
         lines.append(
-            f"  F1 {fitted.score.f1 or 0:.3f}{_ends(fitted.intervals.f1)} on the same {fitted.cases} cases "
-            f"with {fitted.figures} figures: optimistic, the threshold was chosen on them"
+            f"  F1 {fitted.score.f1 or 0:.3f}{_ends(fitted.intervals.f1)} on the same {_fields(fitted)}: "
+            "optimistic, the threshold was chosen on them"
         )
         lines.append(f"  {_counted(fitted)}")
     if done.ece is not None and done.ece_before is not None:
@@ -272,14 +293,17 @@ def _counted(fitted: FittedPoint) -> str:
     )
 
 
-def too_few(point: FittedPoint) -> str:
-    """Say that a point was chosen on few fields, and what to do."""
+def too_few(point: FittedPoint, *, scores: bool) -> str:
+    """Say that a point, and with ``scores`` the line over the scores, rests on few fields, and what to do."""
     from mitoscope.evaluate import CASES_ENOUGH, FIGURES_ENOUGH
 
-    return (
-        f"{point.cases} cases with {point.figures} figures are few: label {CASES_ENOUGH} or more with "
-        f"{FIGURES_ENOUGH} figures, or keep the threshold as it was"
-    )
+    kept = "threshold and scores as they were" if scores else "the threshold as it was"
+    enough = f"{CASES_ENOUGH} or more with {FIGURES_ENOUGH} figures"
+    return f"{_fields(point)} are few: label {enough}, or keep {kept}"
+
+
+def _fields(point: FittedPoint) -> str:
+    return f"{say_number(point.cases, 'case')} with {say_number(point.figures, 'figure')}"
 
 
 def _stated_ends(point: OperatingPoint) -> str:
@@ -300,10 +324,16 @@ def adapt(
     slides: Annotated[Path, typer.Option("--slides", metavar="DIR", help="Folder of its slides.")],
     out: NewBundleOption,
     dataset: Annotated[
-        str, typer.Option("--dataset", metavar="NAME", help="Name of the slides in the bundle.")
+        str,
+        typer.Option(
+            "--dataset", metavar="NAME", callback=as_words, help="Name of the slides in the bundle."
+        ),
     ] = "own slides",
     licence: Annotated[
-        str | None, typer.Option("--licence", help="Licence of the slides, if the version states none.")
+        str | None,
+        typer.Option(
+            "--licence", callback=as_words, help="Licence of the slides, if the version states none."
+        ),
     ] = None,
     protocol: ProtocolOption = "mitoscope",
     policy: PolicyOption = None,
@@ -359,7 +389,7 @@ def join(
     verifiers: Annotated[
         list[str] | None, typer.Argument(metavar="[VERIFIER...]", help="Bundles that verify them.")
     ] = None,
-    name: Annotated[str, typer.Option("--name", help="Its name.")] = "cascade",
+    name: Annotated[str, typer.Option("--name", callback=as_bundle_name, help="Its name.")] = "cascade",
     floor: Annotated[
         float | None,
         typer.Option(

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mitoscope.cli.options import JsonOption, NewBundleOption, as_resolution, as_score
+from mitoscope.cli.options import (
+    JsonOption,
+    NewBundleOption,
+    as_bundle_name,
+    as_resolution,
+    as_score,
+    as_words,
+)
 from mitoscope.cli.terminal import bundle_as_json, print_json
 from mitoscope.errors import ConfigError
 from mitoscope.extras import how_to_install
@@ -34,7 +41,9 @@ def import_(
         str | None,
         typer.Option("--classes", metavar="A,B,...", help="Its classes in the order of its outputs."),
     ] = None,
-    licence: Annotated[str | None, typer.Option("--licence", help="Licence of the weights (SPDX).")] = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", callback=as_words, help="Licence of the weights (SPDX).")
+    ] = None,
     training_data: Annotated[
         list[str] | None,
         typer.Option(
@@ -52,9 +61,14 @@ def import_(
             help="Class that is a mitotic figure; default: by the names. Repeatable.",
         ),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Of the bundle; by default the file's.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", callback=as_bundle_name, help="Of the bundle; by default the file's."),
+    ] = None,
     version: Annotated[str, typer.Option("--version", help="Of the bundle.")] = "1.0.0",
-    summary: Annotated[str | None, typer.Option("--summary", help="One sentence for listings.")] = None,
+    summary: Annotated[
+        str | None, typer.Option("--summary", callback=as_words, help="One sentence for listings.")
+    ] = None,
     architecture: Annotated[
         str | None,
         typer.Option(

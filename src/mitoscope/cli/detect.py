@@ -176,8 +176,10 @@ def detect(
         refuse_same_names,
     )
     from mitoscope.infer.config import PROVIDERS, QUALITIES, STAGES
+    from mitoscope.infer.remarks import processor_notes
     from mitoscope.remote import Location, Outbox, Staging, as_shown, is_address
     from mitoscope.report import ResultSettings, check_outbox, makers, rows_of_run
+    from mitoscope.report.making import open_detector_of
     from mitoscope.report.outputs import check_outputs, parse_formats
 
     wanted = parse_formats(formats)
@@ -238,6 +240,9 @@ def detect(
         # What the bundle or the cluster cannot do is said before the first slide.
         makers(settings, cluster=cluster, threads=threads, here=here) as makes,
     ):
+        if cluster is None:  # whose machines may have other processors; a note in each result says it, too
+            for note in processor_notes(open_detector_of(settings)[0].manifest):
+                typer.echo(f"warning: {note}", err=True)
         makes = makes if outbox is None else makes._replace(work=partial(_send, makes.work, outbox))
         for done in _work(planned, makes, retries=retries):
             _tell(done, as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, overload
@@ -45,6 +46,36 @@ def as_weight(param: typer.CallbackParam, value: float | None) -> float | None:
     if value is not None and not 0 <= value < math.inf:
         what = f"{param.opts[0]} {value:g} is not a weight"
         raise ConfigError(what, mend=f"give {param.opts[0]} a finite value of at least 0")
+    return value
+
+
+def as_words(param: typer.CallbackParam, value: str | None) -> str | None:
+    """Check an option that is words for others to read.
+
+    Raises
+    ------
+    ConfigError
+        If it is blank.
+    """
+    if value is not None and not value.strip():
+        option = max(param.opts, key=len)
+        raise ConfigError(f"{option} is empty", mend=f"give {option} a text, or leave it out")
+    return value
+
+
+def as_bundle_name(param: typer.CallbackParam, value: str | None) -> str | None:
+    """Check an option that is the name of a bundle.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    if value is not None and re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", value) is None:
+        raise ConfigError(
+            f"{param.opts[0]} {value!r} is not the name of a bundle",
+            mend="use up to 64 small letters, digits, '.', '_' and '-', e.g. own-detector",
+        )
     return value
 
 

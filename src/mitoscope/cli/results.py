@@ -30,6 +30,7 @@ from mitoscope.cli.options import (
     ProtocolOption,
     TruthOption,
     as_score,
+    as_words,
     parse_boxes,
     parse_choice,
     parse_mpp,
@@ -367,7 +368,10 @@ def calibrate(
     truth: TruthOption,
     out: Annotated[Path, typer.Option("--out", metavar="FILE.json", help="File of the calibration.")],
     dataset: Annotated[
-        str, typer.Option("--dataset", metavar="NAME", help="Name of the fields in the calibration.")
+        str,
+        typer.Option(
+            "--dataset", metavar="NAME", callback=as_words, help="Name of the fields in the calibration."
+        ),
     ] = "own fields",
     protocol: ProtocolOption = "mitoscope",
     point: Annotated[
@@ -412,4 +416,4 @@ def calibrate(
     lines = calibration_lines(done)
     say({"out": str(out), "points": lines}, "\n".join([*lines, f"written to {out}"]), as_json)
     if not done.fitted[0].is_sure:
-        typer.echo(f"warning: {too_few(done.fitted[0])}", err=True)
+        typer.echo(f"warning: {too_few(done.fitted[0], scores=scores)}", err=True)

@@ -12,6 +12,13 @@ from mitoscope.infer.survey import Survey
 from mitoscope.slide import SlideInfo
 
 
+def processor_notes(manifest: Manifest) -> list[str]:
+    """Write that networks in int8 run more slowly on this processor than they could."""
+    if manifest.precision != "int8" or multiplies_bytes():
+        return []
+    return ["this processor does not multiply bytes: the networks in int8 run in float32, more slowly"]
+
+
 def stain_notes(
     survey: Survey, manifest: Manifest, odd: str | None, *, point: OperatingPoint | None
 ) -> list[str]:
@@ -54,11 +61,7 @@ def search_notes(
     correction: Correction | None,
 ) -> tuple[str, ...]:
     """Write what became of single parts of the slide, and what that means for the candidates."""
-    notes = []
-    if manifest.precision == "int8" and not multiplies_bytes():
-        notes.append(
-            "this processor does not multiply bytes: the networks in int8 ran in float32, more slowly"
-        )
+    notes = processor_notes(manifest)
     finest, own = finest_mpp(manifest, stage), survey.tissue.mpp.mean
     if own > finest * (1 + manifest.mpp_tolerance):
         notes.append(

@@ -157,8 +157,12 @@ def join(
         doubt=doubt,
         proposal_threshold=first.score_floor if floor is None else floor,
     )
+    version = first.version
+    if any((name, version) == (part.name, part.version) for part in (first, *others)):
+        version = f"{version.partition('-')[0]}-joined"  # another detector than its part of the same name
     changes: dict[str, Any] = {
         "name": name,
+        "version": version,
         "summary": f"{_proposer(first)} proposes, {_deciders(others)} decide"
         + ("s" if len(others) == 1 else ""),
         "licence": " AND ".join(dict.fromkeys(manifest.licence for manifest in (first, *others))),
