@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { sentence } from "../src/ui/words";
+import { after } from "../src/ui/counted";
 
 describe("a line of the server as a sentence", () => {
   it.each([
@@ -12,4 +13,8 @@ describe("a line of the server as a sentence", () => {
     ["cell 3: is deleted", "Cell 3: is deleted."],
     ["", ""],
   ])("%s", (line, said) => expect(sentence(line)).toBe(said));
+});
+
+it("a plural after one is a singular", () => {
+  expect([after(1, "cells"), after(0, "cells"), after(2, "slides"), after(1, "tiles are gold")]).toEqual(["cell", "cells", "slides", "tiles are gold"]);
 });

@@ -80,7 +80,6 @@ def test_every_place_is_named_and_readable_in_all_themes_and_on_a_phone_and_its_
         page = open_exhibit(served, pages, exhibit)
         if not page.evaluate("() => 'axe' in window"):
             page.evaluate(axe)
-        keys |= _told(page)
         for size, themes in LOOKS.items():
             size_to(page, SIZES[size])
             for theme in themes:
@@ -90,6 +89,7 @@ def test_every_place_is_named_and_readable_in_all_themes_and_on_a_phone_and_its_
             assert wide <= SIZES[size][0], (exhibit.name, size, wide)
         wear(page, "light")
         size_to(page, SIZES["laptop"])
+        keys |= _told(page)  # closes what is open
     assert not found, "\n".join(found)
     assert keys == _written()
 

@@ -98,6 +98,11 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
     void follow.current?.refresh().catch(sayError);
     state.open().then(showWindow, sayError);
   };
+  /** What the search has found stands at the top; who has started it looks farther down. */
+  const searched = () => {
+    begin();
+    document.querySelector(".panel")?.scrollTo({ top: 0 });
+  };
   const showProposals = (proposed: ProposedSoFar) => {
     proposals.proposed = proposed;
     view.current?.redraw();
@@ -242,7 +247,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
       </div>
       <Panel label="Case">
         <CountPanel state={state} onHotSpot={toHotSpot} onShow={showWindow} />
-        {isBare && <NoCandidates slide={slide} onDone={begin} onProposals={showProposals} />}
+        {isBare && <NoCandidates slide={slide} onDone={searched} onProposals={showProposals} />}
         <CandidatePanel
           comments={stageCells.comments}
           state={state}

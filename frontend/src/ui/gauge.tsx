@@ -1,3 +1,4 @@
+import { after } from "./counted";
 import { duration } from "./duration";
 
 interface Properties {
@@ -14,7 +15,7 @@ export function Gauge({ done, of, unit, isEstimate = false, left }: Properties) 
   if (of === null) {
     return (
       <span class="gauge">
-        {count} {unit}
+        {count} {after(done, unit)}
       </span>
     );
   }
@@ -23,7 +24,7 @@ export function Gauge({ done, of, unit, isEstimate = false, left }: Properties) 
       <progress max={Math.max(of, 1)} value={done} aria-label={`Done: ${unit}`} />
       <span>
         {count} of {isEstimate && "about "}
-        {of.toLocaleString("en")} {unit}
+        {of.toLocaleString("en")} {after(of, unit)}
         {left !== null && left > 0 && `, ${duration(left)} left`}
       </span>
     </span>

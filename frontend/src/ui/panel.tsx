@@ -2,6 +2,7 @@ import { Redo2, Undo2, type IconNode } from "lucide";
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import type { History } from "../state/history";
+import { after } from "./counted";
 import { Icon } from "./icon";
 import { Grip, sheet } from "./sheet";
 
@@ -44,7 +45,7 @@ export function Progress({ done, of, what }: { done: number; of: number; what: s
   return (
     <div class="progress">
       <p>
-        <b>{done.toLocaleString("en")}</b> of {of.toLocaleString("en")} {what}
+        <b>{done.toLocaleString("en")}</b> of {of.toLocaleString("en")} {after(of, what)}
       </p>
       <progress max={Math.max(of, 1)} value={done} aria-label={what} />
     </div>

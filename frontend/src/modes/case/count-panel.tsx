@@ -9,10 +9,12 @@ export function CountPanel({ state, onHotSpot, onShow }: { state: CaseState; onH
   const counted = state.counted.value;
   const isBare = found !== null && !found.is_searched;
   const byHand = counted?.looked_at.added ?? 0;
+  const isEmpty = isBare && byHand === 0;
+  const note = state.problem.value ?? (isEmpty ? null : counted?.note);
   return (
     <Section title="Mitotic count">
       <p class="count" aria-live="polite">
-        {counted && !(isBare && byHand === 0) ? counted.count : "–"}
+        {counted && !isEmpty ? counted.count : "–"}
       </p>
       <p class="soft">{found ? placeOf(found, counted) : "Loading …"}</p>
       {isBare && (
@@ -21,8 +23,8 @@ export function CountPanel({ state, onHotSpot, onShow }: { state: CaseState; onH
           {byHand === 0 ? "Nothing is counted yet: figures that you mark count." : "Only figures that were marked by hand are counted."}
         </p>
       )}
-      {counted && <Details counted={counted} />}
-      {(state.problem.value ?? counted?.note) && <p class="note">{state.problem.value ?? counted?.note}</p>}
+      {counted && !isEmpty && <Details counted={counted} />}
+      {note && <p class="note">{note}</p>}
       <div class="row">
         <button type="button" class="grow" onClick={onHotSpot} title="Window back to the hot spot (H)">
           Find the hot spot
