@@ -11,6 +11,7 @@ to the answer, which comes after the label is on disk.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import tempfile
 import time
@@ -60,7 +61,8 @@ def main() -> None:
             lines += [
                 "",
                 f"{done['of_mm2']:.1f} mm² of tissue, {done['candidates']} candidates, {took:.0f} s until "
-                f"these were in the study ({done['state']}).",
+                f"these were in the study ({done['state']}). All of it ran at niceness {os.nice(0)}; "
+                "what others do on the machine shows in the first row.",
             ]
             server.end(signal.SIGINT)
     print("\n".join(lines))
