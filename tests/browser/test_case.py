@@ -67,6 +67,7 @@ def test_candidates_are_looked_at_judged_and_signed_and_a_correction_replaces(
     asked.get_by_label("Comment").fill("Second section.")
     asked.get_by_role("button", name="Sign").click()
     expect(page.locator(".signed")).to_have_count(1)
+    expect(page.get_by_role("link", name="Report")).to_be_in_viewport()
     (first,) = doctor.get(path)["results"]
     assert (first["count"], first["comment"]) == (expected - 1, "Second section.")
     assert first["looked_at"]["candidates"] - first["looked_at"]["looked"] == unseen

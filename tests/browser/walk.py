@@ -23,7 +23,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from .conftest import ARGUMENTS, CHROMIUM
-from .making import all_sent
+from .making import all_sent, settle
 
 _COUNTED = """
 const count = name => sessionStorage.setItem(name, Number(sessionStorage.getItem(name) ?? 0) + 1);
@@ -110,10 +110,11 @@ def walk(page: Page, slide: str, folder: Path) -> Walk:
         expect(looked).to_contain_text("1 added")
         expect(count).to_have_text(str(before + 1))
         page.keyboard.press("Escape")
-    with done.step("move the window"):
+    with done.step("show the window"):
         page.keyboard.press("w")
-        page.wait_for_load_state("networkidle")
-        _drag(page, page.locator(".glass"), (0.5, 0.5), (0.46, 0.47))
+    settle(page, seconds=1)
+    with done.step("move the window"):
+        _drag(page, page.locator(".glass"), (0.5, 0.5), (0.4, 0.6))
         all_sent(page)
     with done.step("sign"):
         page.get_by_role("button", name=re.compile("^Sign")).click()

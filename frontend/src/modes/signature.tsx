@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Counted, Result } from "../api/types";
 import { me } from "../state/session";
 import { Dialog } from "../ui/dialog";
@@ -28,6 +28,16 @@ interface Properties {
 export function Signature({ counted, windowName, isSearched, results, onAsk, onSign }: Properties) {
   const [asked, setAsked] = useState<Counted | null>(null);
   const [isBusy, setBusy] = useState(false);
+  const list = useRef<HTMLUListElement>(null);
+  const isSigning = useRef(false);
+  useEffect(() => {
+    if (isSigning.current) list.current?.scrollIntoView({ block: "nearest" });
+    isSigning.current = false;
+  }, [results.length]);
+  const sign = (stated: Stated) => {
+    isSigning.current = true;
+    return onSign(stated);
+  };
   const ask = async () => {
     setBusy(true);
     setAsked(await onAsk());
@@ -39,12 +49,12 @@ export function Signature({ counted, windowName, isSearched, results, onAsk, onS
         Sign {counted?.count ?? ""} …
       </button>
       {results.length === 0 && <p class="soft">Nothing is signed yet.</p>}
-      <ul class="list">
+      <ul ref={list} class="list">
         {results.map((result) => (
           <Signed key={result.id} result={result} by={results.find((one) => one.id === result.replaced_by)} />
         ))}
       </ul>
-      {asked && <Ask counted={asked} windowName={windowName} isSearched={isSearched} results={results} onClose={() => setAsked(null)} onSign={onSign} />}
+      {asked && <Ask counted={asked} windowName={windowName} isSearched={isSearched} results={results} onClose={() => setAsked(null)} onSign={sign} />}
     </Section>
   );
 }
