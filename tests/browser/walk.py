@@ -23,7 +23,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from .conftest import ARGUMENTS, CHROMIUM
-from .making import all_sent, settle
+from .making import settle
 
 _COUNTED = """
 const count = name => sessionStorage.setItem(name, Number(sessionStorage.getItem(name) ?? 0) + 1);
@@ -32,7 +32,7 @@ addEventListener('keydown', event => {
   if (!['Control', 'Shift', 'Alt'].includes(event.key)) count('keys');
 }, true);
 """
-_SEARCH_MAX_MS = 1_800_000
+_PATIENCE_MS = 1_800_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +95,14 @@ def walk(page: Page, slide: str, folder: Path) -> Walk:
     expect(page.get_by_role("button", name="Search this slide")).to_be_visible()
     with done.step("search"):
         page.get_by_role("button", name="Search this slide").click()
-        expect(page.get_by_role("slider", name="Threshold")).to_be_visible(timeout=_SEARCH_MAX_MS)
+        expect(page.get_by_role("slider", name="Threshold")).to_be_visible(timeout=_PATIENCE_MS)
     proposed = int(looked.inner_text().split()[2])
     with done.step("look through the candidates"):
         page.keyboard.press("n")
         for at in range(proposed):
             expect(looked).to_have_text(f"{at + 1} of {proposed} looked at")
             page.keyboard.press("a" if at % 2 == 0 else "r")
-        all_sent(page)
+        _all_sent(page)
     with done.step("add a missed figure"):
         before = int(count.inner_text())
         page.keyboard.press("f")
@@ -115,7 +115,7 @@ def walk(page: Page, slide: str, folder: Path) -> Walk:
     settle(page, seconds=1)
     with done.step("move the window"):
         _drag(page, page.locator(".glass"), (0.5, 0.5), (0.4, 0.6))
-        all_sent(page)
+        _all_sent(page)
     with done.step("sign"):
         page.get_by_role("button", name=re.compile("^Sign")).click()
         asked = page.get_by_role("dialog")
@@ -131,6 +131,11 @@ def walk(page: Page, slide: str, folder: Path) -> Walk:
     report.wait_for_load_state("networkidle")
     report.screenshot(path=folder / f"{len(done.steps)} report.png", full_page=True)
     return done
+
+
+def _all_sent(page: Page) -> None:
+    """Wait until everything is on disk: keys are pressed faster here than by a person."""
+    expect(page.locator(".unsent")).to_have_count(0, timeout=_PATIENCE_MS)
 
 
 def _click(view: Locator, across: float, down: float) -> None:
