@@ -18,6 +18,7 @@ from mitoscope.store import Policy, Query, Round, RoundKind, Store
 from tests.curation.making import scattered_truth
 from tests.curation.simulated import SimulatedExpert, SimulatedStudy
 
+from .making import Posted
 from .oracle import Oracle
 
 TRUTH = scattered_truth(20, slides=4)
@@ -81,6 +82,19 @@ def test_consistent_figures_are_learnt_from_and_the_gain_is_judged(
     assert done.after.score.precision == 1
     assert done.gain.f1.value == pytest.approx(2 * 1 / (1 + 10) - 2 * 0.5 / 1.5)
     assert done.gain.f1.interval is not None
+
+
+def test_mining_that_travels_comes_to_the_same(
+    material: Material, unlabelled: dict[str, Path], folder: Path
+) -> None:
+    here = self_train(material, unlabelled, folder / "here", config=CONFIG)
+    there = self_train(material, unlabelled, folder / "there", config=CONFIG, executor=Posted())
+    assert (there.count, there.gain.f1) == (here.count, here.gain.f1)
+    tables = [
+        {path.name: path.read_bytes() for path in (folder / job).rglob("*.csv")} for job in ("here", "there")
+    ]
+    assert tables[0] == tables[1]
+    assert len(tables[0]) == len(unlabelled)
 
 
 def test_a_repeated_call_does_nothing_twice_and_another_slide_is_named(
