@@ -16,6 +16,7 @@ Run: ``PYTHONPATH=. python benchmarks/application.py [midog] [cells] [slides] [-
 from __future__ import annotations
 
 import argparse
+import base64
 import os
 import signal
 import statistics
@@ -52,7 +53,7 @@ from mitoscope.store import (
     tile_ids,
 )
 from mitoscope.web.app import describe_api
-from tests.web.making import write_slide
+from tests.web.making import key, write_slide
 from tests.web.real_server import Caller, RealServer
 
 SIZE = SizePx(7216, 5416)
@@ -152,6 +153,7 @@ def measure(name: str, folder: Path, study: Study) -> None:
                 time_route(f"{who:5s} {route}", caller, route, server=psutil.Process(server.process.pid))
         clinic.cells_made()
         with_others(clinic)
+        while_written(clinic)
         server.end(signal.SIGINT)
 
 
@@ -272,33 +274,80 @@ def with_others(clinic: Clinic) -> None:
         others(clinic, route, [route])
 
 
+def while_written(clinic: Clinic) -> None:
+    """Import a large table and freeze a version, and time what others do meanwhile."""
+    table = table_of(clinic.lead.get("/api/me")["slides"][:20])
+    writes: dict[str, tuple[str, dict[str, Any]]] = {
+        "import": ("/api/imports", {"name": "cells.csv", "content": base64.b64encode(table).decode()}),
+        "freezing": ("/api/versions", {"variant": "measured"}),
+    }
+    for name, (route, body) in writes.items():
+        over = threading.Event()
+        thread = threading.Thread(target=send_until_done, args=(clinic.lead, route, body, over))
+        thread.start()
+        taken = work(clinic, over.is_set)
+        thread.join()
+        tell(f"{name} is written", taken)
+
+
+def send_until_done(caller: Caller, route: str, body: dict[str, Any], over: threading.Event) -> None:
+    """Send a request and tell when it was answered."""
+    try:
+        answer = caller.http.post(route, json={"key": key(), **body}, timeout=600)
+        assert answer.status_code == 200, answer.text
+    finally:
+        over.set()
+
+
+def table_of(slides: list[dict[str, Any]], *, cells: int = 10_000) -> bytes:
+    """Return a CSV of cells at random places of slides, with labels of three raters."""
+    rng = np.random.default_rng(0)
+    rows = ["image,x,y,label,rater"]
+    for number in range(cells):
+        x, y = rng.uniform(50, 5000, 2).round(1)
+        for rater in ("Anna", "Bert", "Cora"):
+            label = "mitotic figure" if rng.random() < 0.5 else "look-alike"
+            rows.append(f"{slides[number % len(slides)]['name']},{x},{y},{label},{rater}")
+    return "\n".join([*rows, ""]).encode()
+
+
 def others(clinic: Clinic, name: str, routes: list[str]) -> None:
-    taken = Times([], [], [])
     over = threading.Event()
     with asking(clinic.lead, routes, over) as asked:
-        begun = time.perf_counter()
-        number = 0
-        while time.perf_counter() - begun < LOAD_S:
-            cell = clinic.cells[number % len(clinic.cells)]
-            number += 1
-            body = {"kind": "label", "cell": cell, "label": 1 + number % 2}
-            path = f"/api/rounds/{clinic.own}"
-            start = time.perf_counter()
-            assert clinic.rater.send("POST", f"{path}/actions", **body).status_code == 200
-            taken.label.append(time.perf_counter() - start)
-            start = time.perf_counter()
-            assert clinic.rater.http.get(f"{path}/cells/{cell}").status_code == 200
-            taken.cell.append(time.perf_counter() - start)
-            start = time.perf_counter()
-            tile = f"/api/slides/{clinic.slide}/tiles/12/{number % 8}_{number % 5}.jpg"
-            assert clinic.rater.http.get(tile).status_code == 200
-            taken.tile.append(time.perf_counter() - start)
+        until = time.perf_counter() + LOAD_S
+        taken = work(clinic, lambda: time.perf_counter() > until)
         over.set()
+    tell(f"{name} ({len(asked)} answers)", taken)
+
+
+def work(clinic: Clinic, is_over: Callable[[], bool]) -> Times:
+    """Label, look at a cell and at a tile in turn."""
+    taken = Times([], [], [])
+    number = 0
+    while not is_over():
+        cell = clinic.cells[number % len(clinic.cells)]
+        number += 1
+        body = {"kind": "label", "cell": cell, "label": 1 + number % 2}
+        path = f"/api/rounds/{clinic.own}"
+        start = time.perf_counter()
+        assert clinic.rater.send("POST", f"{path}/actions", **body).status_code == 200
+        taken.label.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        assert clinic.rater.http.get(f"{path}/cells/{cell}").status_code == 200
+        taken.cell.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        tile = f"/api/slides/{clinic.slide}/tiles/12/{number % 8}_{number % 5}.jpg"
+        assert clinic.rater.http.get(tile).status_code == 200
+        taken.tile.append(time.perf_counter() - start)
+    return taken
+
+
+def tell(name: str, taken: Times) -> None:
     for what in ("label", "cell", "tile"):
         waited = np.array(getattr(taken, what)) * 1e3
         median, p95, slowest = np.quantile(waited, [0.5, 0.95, 1])
         figures = f"median {median:7.1f}, p95 {p95:7.1f}, slowest {slowest:8.1f} ms ({len(waited)})"
-        print(f"  while {name} ({len(asked)} answers): {what:6s} {figures}", flush=True)
+        print(f"  while {name}: {what:6s} {figures}", flush=True)
 
 
 @contextmanager

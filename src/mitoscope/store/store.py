@@ -143,7 +143,8 @@ class Store:
         except BaseException:
             connection.close()
             raise
-        with suppress(OutputError):  # what is left of an import is written once there is space
+        # What is left of an import is written once there is space, and nobody else is writing.
+        with suppress(OutputError, StoreBusyError):
             opened.finish_imports()
         return opened
 
