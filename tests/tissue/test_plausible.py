@@ -131,6 +131,23 @@ def test_fields_of_much_eosin_are_doubted_as_ycbcr_too(name: str) -> None:
 
 
 @pytest.mark.realdata
+@pytest.mark.parametrize("name", ["nucls_1", "oscc_1", "oscc_22"])
+def test_red_and_blue_swapped_show_in_how_much_they_vary(name: str) -> None:
+    """Their nuclei and cytoplasm have nearly one hue."""
+    rgb = _field(DATA / "negative_fields" / f"{name}.webp")
+    assert "red and blue are swapped" in doubt(permuted(2, 1, 0)(rgb))
+
+
+@pytest.mark.realdata
+def test_crops_of_one_dark_slide_side_by_side_are_not_doubted() -> None:
+    """What is denser there absorbs no more green, by a little."""
+    folder = DATA / "mitosis_crops"
+    rows = (line.split(",") for line in (folder / "crops.csv").read_text().splitlines())
+    crops = [_field(folder / row[0]) for row in rows if row[1:3] == ["MIDOG21", "027.tiff"]][:16]
+    assert doubt(np.vstack([np.hstack(crops[start : start + 4]) for start in range(0, 16, 4)])) == ""
+
+
+@pytest.mark.realdata
 @pytest.mark.parametrize("name", ["cmu-1-small-region.svs", "tcga-cr-7395-01a-01-ts1.svs"])
 def test_real_slides_are_believed_and_their_false_colours_doubted(name: str) -> None:
     with open_slide(DATA / "slides" / name, mpp=0.25) as opened:
