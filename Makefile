@@ -66,9 +66,9 @@ page-tests:
 collection:  # the tests are compiled once, for all processes that run them, which say what is wrong
 	-$(BIN)/pytest --collect-only --quiet > /dev/null
 
-wheel:  ## build wheel and source distribution, install them in a fresh environment and run them there
+wheel:  ## build the source distribution and the wheel from it, install that in a fresh environment and run it there
 	rm -rf dist
-	$(UV) build --quiet --out-dir dist
+	$(UV) build --quiet --out-dir dist  # without options uv builds the wheel from the source distribution, so both are tried
 	$(UV) venv --quiet --python $(BIN)/python dist/fresh
 	$(UV) pip install --quiet --no-deps --python dist/fresh dist/*.whl
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(echo dist/fresh/lib/python*/site-packages)/dependencies.pth"

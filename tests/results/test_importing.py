@@ -306,7 +306,7 @@ def test_of_several_images_of_one_name_the_user_says_which(slide: Path, tmp_path
         "image,x,y,score\na/painted.png,400,300,0.9\nb/painted.png,410,310,\nb/painted.png,420,310,1\n"
     )
     with pytest.raises(
-        FormatError, match=r"several of its images .*'a/painted.png', 'b/painted.png'; say with"
+        FormatError, match=r"several of its images .*'a/painted.png', 'b/painted.png'; name the image"
     ):
         take(slide, file)
     found = take(slide, file, image="b/painted.png")

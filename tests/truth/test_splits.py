@@ -39,7 +39,7 @@ def test_folds_equal_scikit_learn(seed: int, folds: int) -> None:
 @given(st.lists(st.integers(0, 3), min_size=30, max_size=60), st.integers(0, 9))
 def test_folds_are_even_in_each_stratum(strata: list[int], seed: int) -> None:
     if min(strata.count(one) for one in set(strata)) < 3:
-        with pytest.raises(TrainingDataError, match="a stratum of"):
+        with pytest.raises(TrainingDataError, match="a stratum has"):
             stratified_folds(strata, folds=3, seed=seed)
         return
     found = stratified_folds(strata, folds=3, seed=seed)

@@ -360,3 +360,4 @@ def test_answered_tiles_are_pictures_to_train_on(clinic: Clinic, slides: Path, t
         assert with_figure.cells.size_px0.tolist() == [size]
         assert len(without.cells.label) == 0
         assert with_figure.case == without.case
+        assert with_figure.case in {one.case or one.name for one in clinic.store.slides().values()}

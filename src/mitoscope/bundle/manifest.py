@@ -189,16 +189,16 @@ class ModelDescription(ManifestEntry):
         if self.window_px % self.stride_px:
             raise ValueError("window_px must be a multiple of stride_px")
         if self.window_px <= 2 * self.aligned_halo_px:
-            raise ValueError("window_px leaves nothing between the halos")
+            raise ValueError("window_px is too small: nothing remains between the halos")
         names = [point.name for point in self.points]
         if len(set(names)) != len(names) or self.default_point not in names:
             raise ValueError("points need distinct names, and default_point must be one of them")
         if min(self.proposal_thresholds) < self.proposal_floor:
             raise ValueError("a threshold lies below score_floor")
         if self.verifier and (self.kind != "points" or self.detects not in self.verifier.labels):
-            raise ValueError(f"a verifier belongs to a detector and knows {self.detects!r}")
+            raise ValueError(f"a verifier needs a detector, and the label {self.detects!r} among its own")
         if self.subtype and (self.kind != "points" or self.detects not in self.subtype.labels):
-            raise ValueError(f"a subtype belongs to a detector and knows {self.detects!r}")
+            raise ValueError(f"a subtype needs a detector, and the label {self.detects!r} among its own")
         return self
 
     @property
@@ -340,7 +340,7 @@ class Manifest(ModelDescription):
             raise ValueError("a graph has two tasks: the detector cannot verify itself")
         test = self.self_test
         if not (test.points if self.kind == "points" else test.scores):
-            raise ValueError("the self-test expects nothing")
+            raise ValueError("the self-test states no expected result")
         if len(test.verifier_scores) != len(second):
             raise ValueError("the self-test does not expect a row of each graph of the verifier")
         if bool(test.subtype_scores) != (self.subtype is not None):

@@ -63,7 +63,7 @@ def write_bundle(
     """
     detector = next(iter(onnx), None)
     if detector is None:
-        raise BundleError("a bundle needs a graph", where=folder)
+        raise BundleError("a bundle needs at least one network (an ONNX file)", where=folder)
     contents = {name: _content(source) for name, source in {**onnx, **(files or {})}.items()}
     if taken := (_RESERVED & contents.keys()) | (onnx.keys() & (files or {}).keys()):
         raise BundleError(f"file names taken twice: {', '.join(sorted(taken))}", where=folder)
@@ -95,8 +95,8 @@ def _check_further(description: ModelDescription, onnx: Mapping[str, Path | byte
     stated, given = description.further_graphs, tuple(onnx)[1:]
     if sorted(stated) != sorted(given):
         raise BundleError(
-            f"graphs of further stages: {', '.join(stated) or 'none'} stated, "
-            f"{', '.join(given) or 'none'} given",
+            f"the description names as networks of further stages {', '.join(stated) or 'none'}, "
+            f"the files are {', '.join(given) or 'none'}",
             where=folder,
         )
 

@@ -84,7 +84,7 @@ def read_answers(path: Path) -> dict[int, str]:
     found: dict[int, str] = {}
     for line, (cell, label) in _read_columns(path, ("cell", "label")):
         if not cell.isdecimal():
-            raise FormatError(f"line {line}: {cell!r} is not a cell", where=path)
+            raise FormatError(f"line {line}: {cell!r} is not the number of a cell", where=path)
         if label and found.setdefault(int(cell), plain(label)) != plain(label):
             raise FormatError(f"line {line}: cell {cell} has two answers", where=path)
     return found

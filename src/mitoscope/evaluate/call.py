@@ -66,8 +66,7 @@ def evaluate_any(
     truth : GroundTruth, str or Path
         Ground truth, a file of any format, a study (``study.mito``) or a version of it (``study.mito@MEL``).
     protocol : Protocol or str
-        The matching rule: ``mitoscope``, ``midog``, ``cmc``, ``tupac``, ``amida``, ``mitos2012`` or
-        ``iou@0.5``. Scores under two protocols cannot be compared.
+        The matching rule: one of `PROTOCOLS`, or ``iou@0.5``. Scores under two protocols cannot be compared.
     threshold : float or ChosenThreshold, optional
         Scores above it count; by default what the findings state, and 0 where they state none.
     policy : Policy or str, optional

@@ -148,7 +148,7 @@ def read_database(path: Path) -> Study:
     """
     study = read_study(path, "sliderunner", ReadOptions())
     if not study.slides:
-        raise TrainingDataError("no slide in it", where=path, mend="get the file again")
+        raise TrainingDataError("the file names no slide", where=path, mend="get the file again")
     return study
 
 

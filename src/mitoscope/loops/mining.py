@@ -202,7 +202,7 @@ def look_eight_ways(
     """
     height, width = window.shape[:2]
     if height != width:
-        raise ConfigError(f"a window of {width} × {height} px", mend="square windows are wanted")
+        raise ConfigError(f"a window of {width} × {height} px is not square", mend="use square windows")
     first = _above(find(window[None])[0], floor)
     points = first[:, :2].astype(np.float64)
     score = np.zeros((len(first), WAYS))

@@ -91,7 +91,7 @@ def write_training_tiles(
                 at = build.slide(
                     SlideRecord(
                         picture,
-                        case=record.case or stem(slide_name),
+                        case=record.case or slide_name,  # as `SlideTruth` has it
                         domain=record.domain,
                         mpp=slide.info.mpp,
                         size=SizePx(side, side),

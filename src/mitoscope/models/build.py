@@ -12,6 +12,7 @@ from mitoscope.models.config import (
     LiteFcnConfig,
     ModelConfig,
     RegressorConfig,
+    RetinaNetConfig,
 )
 from mitoscope.models.family import Family
 from mitoscope.models.faster_rcnn import FasterRcnn
@@ -41,5 +42,5 @@ def build(config: ModelConfig, *, seed: int) -> Family:
                 return Classifier(config)
             case RegressorConfig():
                 return Regressor(config)
-            case _:
+            case RetinaNetConfig():
                 return RetinaNet(config)

@@ -141,14 +141,14 @@ def _of_slide(read: ForeignFindings, info: SlideInfo, asked: ImportSettings, fil
         raise FormatError(
             f"it is of {'the image' if len(images) == 1 else 'the images'} {shown}{more}, not of {wanted}",
             where=file,
-            mend="give the slide's own file, or say with --image NAME which of them the slide is",
+            mend="give the slide's own file, or name the image of this slide with --image NAME",
         )
     if len(named) > 1 and wanted not in named:
         shown = ", ".join(map(repr, named[:_NAMED_MOST]))
         raise FormatError(
             f"several of its images may be {wanted}: {shown}",
             where=file,
-            mend="say with --image NAME which of them the slide is",
+            mend="name the image of this slide with --image NAME",
         )
     own = read if images == ("",) else read.of_image(wanted if wanted in named else named[0])
     if own.sizes and not (asked.as_is or asked.scale or asked.file_mpp or asked.frame):

@@ -336,5 +336,7 @@ def _contradicted(path: Path, said: str, but: str, *, right: str | None = None) 
 
 def _not_read(path: Path, said: str, syntax: str) -> SlideFormatError:
     return SlideFormatError(
-        f"{PHOTOMETRIC} says {said}, which is not read of {syntax}", where=path, mend="transcode it to RGB"
+        f"{PHOTOMETRIC} says {said}, which cannot be read with {syntax}",
+        where=path,
+        mend="transcode it to RGB",
     )

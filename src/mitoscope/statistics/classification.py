@@ -59,7 +59,7 @@ class ConfusionMatrix:
 
     def __add__(self, other: ConfusionMatrix) -> ConfusionMatrix:
         if self.labels != other.labels:
-            raise FormatError("confusion matrices of different classes", where="classes")
+            raise FormatError("confusion matrices of different classes cannot be added", where="classes")
         return ConfusionMatrix(self.labels, self.counts + other.counts)
 
     @property

@@ -34,7 +34,9 @@ class SlideSplit:
     def __post_init__(self) -> None:
         for slide, side in self.side_of.items():
             if side not in SIDES:
-                raise TrainingDataError(f"no side {side!r}", where=slide, mend=f"one of {', '.join(SIDES)}")
+                raise TrainingDataError(
+                    f"{side!r} is not a side of a split", where=slide, mend=f"use one of: {', '.join(SIDES)}"
+                )
 
     def slides(self, side: Side) -> tuple[str, ...]:
         """Return the slides of one side, in order."""
@@ -51,7 +53,7 @@ def quantile_strata(counts: Sequence[int] | NDArray[np.int64], strata: int) -> N
     """
     values = np.asarray(counts, np.float64)
     if strata < 1 or not len(values):
-        raise TrainingDataError(f"{strata} strata of {len(values)} counts", where="split")
+        raise TrainingDataError(f"{len(values)} counts cannot be divided into {strata} strata", where="split")
     edges = np.quantile(values, np.linspace(0.0, 1.0, strata + 1))
     if strata > 1 and (np.diff(edges) <= 0).any():
         raise TrainingDataError(
@@ -81,13 +83,17 @@ def stratified_folds(
         If there are fewer than two folds, or a stratum has fewer items than folds.
     """
     if folds < 2:
-        raise TrainingDataError(f"{folds} folds", where="split", mend="at least 2")
+        raise TrainingDataError(
+            f"a split into {folds} folds is not possible", where="split", mend="use 2 folds or more"
+        )
     known = list(dict.fromkeys(strata))
     place = np.array([known.index(stratum) for stratum in strata], np.intp)
     sizes = np.bincount(place, minlength=1)
     if sizes.min() < folds:
         raise TrainingDataError(
-            f"a stratum of {sizes.min()} for {folds} folds", where="split", mend="ask for fewer strata"
+            f"a stratum has {sizes.min()} members, fewer than the {folds} folds",
+            where="split",
+            mend="ask for fewer strata",
         )
     # Dealt in turn over the sorted strata, so that folds differ by one at most in size and in each stratum.
     dealt = np.sort(place)

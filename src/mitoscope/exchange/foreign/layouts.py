@@ -490,7 +490,7 @@ def read_json_findings(path: Path, *, boxes: BoxLayout | None = None) -> Foreign
     if all(value is None and member == "" for member, _, value in waiting):
         return found.finish("an empty list")
     raise FormatError(
-        "JSON of no program that is known", where=path, mend="write the findings as CSV: x,y,score,label"
+        "this JSON is of no known program", where=path, mend="write the findings as CSV: x,y,score,label"
     )
 
 

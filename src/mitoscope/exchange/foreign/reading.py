@@ -64,7 +64,9 @@ def read_foreign(
         If there is no such kind, or columns are named of what is no table.
     """
     if kind is not None and kind not in KINDS:
-        raise ConfigError(f"no kind {kind!r}", where="--format", mend=f"one of {', '.join(KINDS)}")
+        raise ConfigError(
+            f"unknown kind of file {kind!r}", where="--format", mend=f"use one of: {', '.join(KINDS)}"
+        )
     if path.is_dir():
         raise FormatError("a folder, not a file", where=path, mend="import the file of each slide")
     named = columns or {}
@@ -92,7 +94,9 @@ def _kind_of(path: Path) -> str | None:
     if not content.head.strip():
         if path.suffix.casefold() == ".txt":
             return "yolo"  # which writes nothing where it finds nothing
-        raise FormatError("empty", where=path, mend="an empty result is a header, [] or {} of its format")
+        raise FormatError(
+            "the file is empty", where=path, mend="a result without findings is a header, [] or {}"
+        )
     if content.head.startswith(PARQUET):
         return "parquet"
     if content.head.startswith(annotation_store.MAGIC):

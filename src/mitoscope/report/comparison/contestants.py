@@ -159,7 +159,7 @@ def slides_by_stem(given: Sequence[Path | str]) -> dict[str, Path]:
             raise ConfigError("no such slide", where=slide.path, mend="give slides, or a folder of slides")
         other = found.setdefault(stem(slide.path.name), slide.path)
         if other != slide.path:
-            raise ConfigError(f"{other} and {slide.path} have one name", mend="name one of them")
+            raise ConfigError(f"{other} and {slide.path} have the same name", mend="rename one of them")
     return found
 
 
