@@ -68,6 +68,7 @@ def test_every_file_and_target_that_contributing_names_is_there(project: Path) -
         ("_SCHEMES", "src/mitoscope/train/recipe.py", "_SCHEMES"),
         ("ProtocolOption", "src/mitoscope/cli/options.py", "ProtocolOption = Annotated["),
         ("_ROUTES", "src/mitoscope/web/app.py", "_ROUTES ="),
+        ("OPERATIONS", "tests/security/expected.py", "OPERATIONS: dict["),
         ("Place", "frontend/src/app.tsx", "function Place()"),
     ],
 )

@@ -70,15 +70,15 @@ def safe_names(names: Sequence[str]) -> list[str]:
 
     Of names that meet, one that is safe by itself stays as it is, and the others get a number.
     """
-    found = [safe_name(name) for name in names]
+    safe = [safe_name(name) for name in names]
     taken: set[str] = set()
-    for place in sorted(range(len(names)), key=lambda place: found[place] != names[place]):
-        base, number = found[place], 0
-        while file_key(found[place]) in taken:
+    for place in sorted(range(len(names)), key=lambda place: safe[place] != names[place]):
+        base, number = safe[place], 0
+        while file_key(safe[place]) in taken:
             number += 1
-            found[place] = f"{base}-{number}"
-        taken.add(file_key(found[place]))
-    return found
+            safe[place] = f"{base}-{number}"
+        taken.add(file_key(safe[place]))
+    return safe
 
 
 def file_key(name: str) -> str:

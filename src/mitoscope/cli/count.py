@@ -129,11 +129,11 @@ def count(
         )
     area_mm2, rule = parse_counting(area, scheme, parse_field(field_number, objective, field_diameter))
     statuses: list[int] = []
-    found: list[dict[str, object]] = []
+    reported: list[dict[str, object]] = []
 
     def on_refusal(name: str, error: Refusal) -> None:
         statuses.append(error.exit_status)
-        found.append({"slide": name, "count": None, "refused": error.what})
+        reported.append({"slide": name, "count": None, "refused": error.what})
         typer.echo(f"error: {error}", err=True)
 
     counts = count_slides(
@@ -157,7 +157,7 @@ def count(
     for name, counted in counts:
         statuses.append(0)
         windows.append((name, counted))
-        found.append({"slide": name, **counted.as_dict()})
+        reported.append({"slide": name, **counted.as_dict()})
         if not as_json:
             line = _line(name, counted, what="hot spot" if within is None else "rectangle")
             typer.echo("\n  ".join([line, *describe_certainty(counted)]))
@@ -166,7 +166,7 @@ def count(
         table = write_regions(windows, slides, regions, mpp=None if scale is None else scale.mean)
         typer.echo(f"{len(windows)} regions written; {table}", err=as_json)
     if as_json:
-        typer.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2))
+        typer.echo(json.dumps(reported[0] if len(reported) == 1 else reported, indent=2))
     if any(statuses):
         # As of detect: of one slide its own status; of several: incomplete, unless none could be counted.
         raise typer.Exit(min(statuses) if all(statuses) else 1)

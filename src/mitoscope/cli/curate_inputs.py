@@ -37,13 +37,13 @@ def found_on_slides(store: Store, pred: Path, labels: Sequence[str] | None) -> d
         ).items()
     }
     known = LabelMapping().with_classes(LabelSet(tuple(store.labels().values()))).classes
-    found = read_any_predictions(pred, mapping=LabelMapping.parse(labels or (), classes=known))
-    odd = sorted(set(found) - set(names))
+    detections = read_any_predictions(pred, mapping=LabelMapping.parse(labels or (), classes=known))
+    odd = sorted(set(detections) - set(names))
     if odd:
         mend = f"the study has {', '.join(sorted(names)[:5]) or 'none'}"
         raise FormatError(f"the study has no slide {odd[0]!r}", where=pred, mend=mend)
-    figures = {stem: [is_figure(name) for name in part.label.tolist()] for stem, part in found.items()}
-    return {names[stem]: part.take(np.array(figures[stem], np.bool_)) for stem, part in found.items()}
+    figures = {stem: [is_figure(name) for name in part.label.tolist()] for stem, part in detections.items()}
+    return {names[stem]: part.take(np.array(figures[stem], np.bool_)) for stem, part in detections.items()}
 
 
 def read_scores(path: Path) -> dict[int, float]:
@@ -56,7 +56,7 @@ def read_scores(path: Path) -> dict[int, float]:
     """
     from mitoscope.errors import FormatError
 
-    found: dict[int, float] = {}
+    score_of: dict[int, float] = {}
     for line, (cell, score) in _read_columns(path, ("cell", "score")):
         try:
             number, value = int(cell), float(score)
@@ -64,10 +64,10 @@ def read_scores(path: Path) -> dict[int, float]:
             raise FormatError(
                 f"line {line}: {cell!r}, {score!r} are not a cell and a score", where=path
             ) from None
-        if number in found:
+        if number in score_of:
             raise FormatError(f"line {line}: cell {number} appears twice", where=path)
-        found[number] = value
-    return found
+        score_of[number] = value
+    return score_of
 
 
 def read_answers(path: Path) -> dict[int, str]:

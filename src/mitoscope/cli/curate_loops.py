@@ -307,15 +307,15 @@ def hard_examples(
 
     with Store.open(study) as store:
         if scores is not None:
-            found = _by_scores(store, name, read_scores(scores), policy=policy, threshold=threshold)
+            outcome = _by_scores(store, name, read_scores(scores), policy=policy, threshold=threshold)
         else:
             settings = {"folds": folds, "seed": seed, "threshold": threshold}
-            found = _by_learning(
+            outcome = _by_learning(
                 store, name, (version, slides, classifier, out), settings, device, cluster=cluster
             )
-    line = f"{found['asked']} of {found['scored']} cells are above {threshold:g} and not figures"
-    line += f"; {found['new']} new in the review {name!r}" if found["asked"] else "; no review opened"
-    say({"study": str(study), "review": name, **found}, line, as_json)
+    line = f"{outcome['asked']} of {outcome['scored']} cells are above {threshold:g} and not figures"
+    line += f"; {outcome['new']} new in the review {name!r}" if outcome["asked"] else "; no review opened"
+    say({"study": str(study), "review": name, **outcome}, line, as_json)
 
 
 def _by_scores(

@@ -119,17 +119,17 @@ def diff(
     from mitoscope.store import Store
 
     with Store.open(study, write=False) as store:
-        found = difference(store.version(before), store.version(after))
+        changes = difference(store.version(before), store.version(after))
     if out is not None:
-        _write_cells(out, found)
+        _write_cells(out, changes)
     if as_json:
-        print_json(_difference_json(found))
+        print_json(_difference_json(changes))
         return
-    rows: list[list[object]] = [["gained", name, count] for name, count in found.gained_by_label().items()]
-    rows += [["lost", name, count] for name, count in found.lost_by_label().items()]
-    rows += [["re-classed", name, count] for name, count in found.reclassed_by_labels().items()]
-    rows += [["moved", "", len(found.moved)]] if found.moved else []
-    print_table(f"{found.before} → {found.after}", ("", "class", "cells"), rows)
+    rows: list[list[object]] = [["gained", name, count] for name, count in changes.gained_by_label().items()]
+    rows += [["lost", name, count] for name, count in changes.lost_by_label().items()]
+    rows += [["re-classed", name, count] for name, count in changes.reclassed_by_labels().items()]
+    rows += [["moved", "", len(changes.moved)]] if changes.moved else []
+    print_table(f"{changes.before} → {changes.after}", ("", "class", "cells"), rows)
 
 
 def _difference_json(found: Difference) -> dict[str, Any]:

@@ -448,9 +448,11 @@ def _further(judged: Evaluation) -> list[str]:
     if error is not None:
         stated = _PROBABILITIES[judged.probabilities]
         lines.append(f"expected calibration error {error:.3f} over all candidates{stated}")
-    found = judged.look_alikes
-    if found is not None and found.precision_among_look_alikes is not None:
-        lines.append(f"look-alikes called mitotic: {found.look_alikes} of {found.look_alikes_shown}")
+    look_alikes = judged.look_alikes
+    if look_alikes is not None and look_alikes.precision_among_look_alikes is not None:
+        lines.append(
+            f"look-alikes called mitotic: {look_alikes.look_alikes} of {look_alikes.look_alikes_shown}"
+        )
     if judged.kinds is not None:
         (right, missed), (wrong, others) = judged.kinds.matrix.counts.tolist()
         lines += [

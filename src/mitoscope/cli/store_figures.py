@@ -148,15 +148,15 @@ def agreement(
     from mitoscope.curation.agreement import agreement as measure
 
     wanted = tuple(key.strip() for key in by.split(",") if key.strip())
-    found = measure(whole, kinds=_parse_kinds(kinds), by=wanted, repeats=resamples)
+    groups = measure(whole, kinds=_parse_kinds(kinds), by=wanted, repeats=resamples)
     if as_json:
-        doubt = _doubt(found)
-        if not any(group.pairs for group in found):
+        doubt = _doubt(groups)
+        if not any(group.pairs for group in groups):
             doubt = _UNREAD
         note = {"note": doubt} if doubt else {}
-        print_json({"study": str(study), "domains": [_agreement_json(group) for group in found], **note})
+        print_json({"study": str(study), "domains": [_agreement_json(group) for group in groups], **note})
     else:
-        _print_agreement(found, whole.labels.names)
+        _print_agreement(groups, whole.labels.names)
 
 
 def _raters(study: Path, out: Path | None, resamples: int, as_json: bool) -> None:

@@ -164,7 +164,7 @@ def _around(point: Floats, near: Floats, radius: float, low: Floats, high: Float
 
 def _along_edges(points: Floats, radius: float, low: Floats, high: Floats) -> Floats:
     """Return centres on the edges of what is allowed at which most points of that edge are held."""
-    found = []
+    centres = []
     for axis in (0, 1):
         for at in {float(low[axis]), float(high[axis])}:
             aside = points[:, axis] - at
@@ -179,8 +179,8 @@ def _along_edges(points: Floats, radius: float, low: Floats, high: Floats) -> Fl
             places, _ = _deepest(start[on], (end - start)[on], np.ones(int(on.sum()), np.intp))
             centre = np.empty((len(places), 2))
             centre[:, axis], centre[:, 1 - axis] = at, places
-            found.append(centre)
-    return np.concatenate(found) if found else np.empty((0, 2))
+            centres.append(centre)
+    return np.concatenate(centres) if centres else np.empty((0, 2))
 
 
 def _deepest(

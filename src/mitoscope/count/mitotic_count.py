@@ -298,10 +298,10 @@ def mitotic_count(
     counted = counts & in_area
     inside = points[counted]
     if window is None:
-        found = find_hot_spot(inside, window=wanted, slide_size=extent, tissue=domain, shape=shape)
+        hot_spot = find_hot_spot(inside, window=wanted, slide_size=extent, tissue=domain, shape=shape)
     else:
-        found = _in_window(inside, Window(window, shape), extent)
-    placed = found.window
+        hot_spot = _in_window(inside, Window(window, shape), extent)
+    placed = hot_spot.window
     unread = [gap for gap in (searched.gaps if gaps is None else gaps) if _counts_in(gap, where)]
     _refuse_gaps(placed, unread, where, scale, searched.origin)
     area = placed.area_mm2(scale)
@@ -313,7 +313,7 @@ def mitotic_count(
         *colour_notes(searched.colour_doubt),
         *place_notes(covered, area, requested, fits=fits, within=within),
         *search_notes(cut, size, detections),
-        *(gap_notes(inside, found, unread, scale) if window is None else []),
+        *(gap_notes(inside, hot_spot, unread, scale) if window is None else []),
         *figure_notes(len(inside), int((counts & ~on_slide).sum())),
     ]
     if window is None and splits and len(inside) > CORRECTED_MOST:
@@ -331,9 +331,9 @@ def mitotic_count(
     graded = None
     if rule is not None:
         too_small = "" if fits else f"the window holds {say_part(covered, requested)}"
-        graded = Graded.of(rule, found.count, in_window, too_small=too_small, reason=reason)
+        graded = Graded.of(rule, hot_spot.count, in_window, too_small=too_small, reason=reason)
     return MitoticCount(
-        count=found.count,
+        count=hot_spot.count,
         box_px0=placed.box_px0,
         shape=shape,
         left_out=int(np.count_nonzero(counts & ~in_area & is_in_window)),

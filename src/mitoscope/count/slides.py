@@ -121,7 +121,7 @@ def count_slides(
     ColourError
         If the colours of a slide cannot be those of H&E.
     """
-    found = read_countable(
+    results = read_countable(
         reference,
         policy=policy,
         mapping=mapping or LabelMapping(),
@@ -130,10 +130,10 @@ def count_slides(
         mpp_override=mpp_override,
         by_score=threshold is not None,
     )
-    if not found:
+    if not results:
         raise FormatError("there is no slide in it", where=reference, mend="give what was found or labelled")
-    if regions is not None and len(found) > 1:
-        what = f"one outline for {len(found)} slides"
+    if regions is not None and len(results) > 1:
+        what = f"one outline for {len(results)} slides"
         raise ConfigError(
             what, where="--tumour", mend="count one slide at a time, or a study with its regions"
         )
@@ -147,7 +147,7 @@ def count_slides(
         shape=shape,
         force=force,
     )
-    for result, window in _in_windows(found, windows):
+    for result, window in _in_windows(results, windows):
         try:
             counted = rule_of(result, window=window)
         except (IncompleteRunError, ColourError) as error:
@@ -234,16 +234,16 @@ def _count(
     shape: WindowShape,
     force: bool,
 ) -> MitoticCount:
-    found = result.candidates
-    if not found.searched.origin:
-        found = found.with_searched(replace(found.searched, origin=result.name))
-    if regions is not None and found.searched.size is not None:
-        _check_on_slide(regions, found.searched.size)
-    if window is not None and found.searched.mpp is not None and rule is None:
-        area_mm2 = window.area_mm2(found.searched.mpp)
+    candidates = result.candidates
+    if not candidates.searched.origin:
+        candidates = candidates.with_searched(replace(candidates.searched, origin=result.name))
+    if regions is not None and candidates.searched.size is not None:
+        _check_on_slide(regions, candidates.searched.size)
+    if window is not None and candidates.searched.mpp is not None and rule is None:
+        area_mm2 = window.area_mm2(candidates.searched.mpp)
     counted = mitotic_count(
-        found,
-        slide_size=None if window is None else found.searched.size or _reach(found, window),
+        candidates,
+        slide_size=None if window is None else candidates.searched.size or _reach(candidates, window),
         window=window,
         area_mm2=area_mm2,
         aspect=aspect,
@@ -316,16 +316,16 @@ def read_countable(
             where=path,
             mend="write it as a CSV: image,x,y,score",
         )
-    found, options = None, ReadOptions(mpp=mpp, boxes=boxes)
+    results, options = None, ReadOptions(mpp=mpp, boxes=boxes)
     if version is None and policy is None:
-        found = _findings(path, mapping, options)
-    if found is None and by_score:
+        results = _findings(path, mapping, options)
+    if results is None and by_score:
         if policy is not None or version is not None or is_store(path):
             raise ConfigError("labels have no scores", where="--threshold", mend="leave it out")
         scored = read_any_predictions(path, mapping=mapping, options=options)
-        found = [Result(name, detections) for name, detections in scored.items()]
-    if found is not None:
-        return found if mpp is None else [with_scale(each, mpp, override=mpp_override) for each in found]
+        results = [Result(name, detections) for name, detections in scored.items()]
+    if results is not None:
+        return results if mpp is None else [with_scale(each, mpp, override=mpp_override) for each in results]
     truth = read_ground_truth(
         reference,
         policy=policy,

@@ -144,10 +144,10 @@ class Batches:
         rgb = self._changed(torch.stack(placed), pictures, generator)
         compress(rgb, random, share=self.augment.jpeg)
         cells, hidden = self._cells(patches, placement, rgb, random)
-        found = boxes_of(patches, placement, labels=self.target.labels, mpp=self.target.mpp)
-        found = _visible(found, hidden, self.window_px)
+        boxes = boxes_of(patches, placement, labels=self.target.labels, mpp=self.target.mpp)
+        boxes = _visible(boxes, hidden, self.window_px)
         score = torch.tensor([patch.score for patch in patches], dtype=torch.float32)
-        return Batch(torch.from_numpy(rgb), found.boxes, found.classes, found.weights, score, cells)
+        return Batch(torch.from_numpy(rgb), boxes.boxes, boxes.classes, boxes.weights, score, cells)
 
     def plain(self, windows: Sequence[Window]) -> NDArray[np.uint8]:
         """Return windows as they are, without any change but stain normalisation, uint8 (n, w, w, 3)."""

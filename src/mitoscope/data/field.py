@@ -110,12 +110,12 @@ class Labels:
 
         Atypical figures are mitotic figures to a model that does not tell them apart.
         """
-        found = np.full(len(self), -1, dtype=np.int64)
+        numbers = np.full(len(self), -1, dtype=np.int64)
         if MITOTIC_FIGURE.name in labels:
-            found[self.is_figure] = labels.index(MITOTIC_FIGURE.name)
+            numbers[self.is_figure] = labels.index(MITOTIC_FIGURE.name)
         for place, name in enumerate(labels):
-            found[self.label == name] = place
-        return found
+            numbers[self.label == name] = place
+        return numbers
 
     def sizes(self, *, mpp: float) -> NDArray[np.float64]:
         """Return width and height of each cell in px, shape (n, 2); 12.5 µm where only a point is known."""

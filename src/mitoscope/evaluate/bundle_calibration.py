@@ -322,10 +322,10 @@ def results_of(bundle: Bundle, pred: Path) -> dict[Path, dict[str, Any]]:
     FormatError
         If a manifest is damaged.
     """
-    found = read_all_manifests(pred) if pred.is_dir() else {}
-    if not found:
+    manifests = read_all_manifests(pred) if pred.is_dir() else {}
+    if not manifests:
         raise ConfigError("no results of detect", where=pred, mend="give the folder that detect wrote")
-    for path, values in found.items():
+    for path, values in manifests.items():
         try:
             name, version, fingerprint = (
                 values["detector"][key] for key in ("name", "version", "fingerprint")
@@ -345,7 +345,7 @@ def results_of(bundle: Bundle, pred: Path) -> dict[Path, dict[str, Any]]:
             raise ConfigError(
                 "results of the first stage alone", where=path, mend="run detect without --stage proposals"
             )
-    return found
+    return manifests
 
 
 def _check_scores(bundle: Bundle, pred: Path, *, scores: bool) -> None:

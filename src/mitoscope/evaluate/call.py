@@ -103,7 +103,7 @@ def evaluate_any(
     scale, known = Mpp.of(mpp), LabelMapping.of(mapping)
     if isinstance(truth, GroundTruth):
         judged = truth if split is None else truth.on(split)
-        found = (
+        detections = (
             read_any_predictions(Path(predictions), mapping=known)
             if isinstance(predictions, str | Path)
             else None
@@ -120,9 +120,9 @@ def evaluate_any(
             mpp_override=mpp_override,
         )
         judged = judge.truth
-        found = judge.read_detections(Path(predictions)) if isinstance(predictions, str | Path) else None
+        detections = judge.read_detections(Path(predictions)) if isinstance(predictions, str | Path) else None
     return evaluate(
-        _by_image(predictions, judged) if found is None else found,
+        _by_image(predictions, judged) if detections is None else detections,
         judged,
         protocol=protocol if isinstance(protocol, Protocol) else find_protocol(protocol),
         threshold=threshold,

@@ -241,7 +241,9 @@ class Contest:
     def _pair(self, first: Entry, second: Entry) -> Pair:
         sides = (first.judged, second.judged)
         compared = first.judged.compare(second.judged)
-        found = {name: getattr(compared, name) for name in ("f1", "precision", "recall", "average_precision")}
+        differences = {
+            name: getattr(compared, name) for name in ("f1", "precision", "recall", "average_precision")
+        }
         repeats, seed = first.judged.repeats, first.judged.seed
         if all(side.no_area is None for side in sides):
             areas = [(side.case_scores, side.case_areas_mm2) for side in sides]
@@ -249,7 +251,7 @@ class Contest:
                 np.array([(score.fp, area[case]) for case, score in sorted(scores.items())], np.float64)
                 for scores, area in areas
             ]
-            found["false_per_mm2"] = difference_of_sums(
+            differences["false_per_mm2"] = difference_of_sums(
                 rates, lambda n: divide(n[..., 0], n[..., 1]), repeats=repeats, seed=seed
             )
         if all(side.probabilities is True for side in sides):
@@ -259,9 +261,9 @@ class Contest:
                 ("brier_score", brier_sums, brier_of),
             ):
                 sums = [sums_of(side) for side in outcomes]
-                found[name] = difference_of_sums(sums, measure, repeats=repeats, seed=seed)
-        found[COUNT_ERROR] = self._count_difference(first, second)
-        return Pair(first.name, second.name, compared.cases, found)
+                differences[name] = difference_of_sums(sums, measure, repeats=repeats, seed=seed)
+        differences[COUNT_ERROR] = self._count_difference(first, second)
+        return Pair(first.name, second.name, compared.cases, differences)
 
     def _count_difference(self, first: Entry, second: Entry) -> Difference:
         """Return the difference of the mean absolute errors of the counts, on images that both count on."""

@@ -186,7 +186,7 @@ def _count(
         regions=slide.regions,
         splits=0,
     )
-    found = mitotic_count(
+    detected = mitotic_count(
         image.candidates,
         mpp=image.mpp,
         slide_size=size,
@@ -197,10 +197,10 @@ def _count(
         splits=0,
     )
     overlap = share = None
-    if found.count and true.count and not _is_whole(true, size):
-        overlap = overlap_of(found.box_px0, true.box_px0)
-        share = int(found.holds(figures).sum()) / true.count
-    return ImageCount(image.case, found.count, true.count, found.box_px0, true.box_px0, overlap, share)
+    if detected.count and true.count and not _is_whole(true, size):
+        overlap = overlap_of(detected.box_px0, true.box_px0)
+        share = int(detected.holds(figures).sum()) / true.count
+    return ImageCount(image.case, detected.count, true.count, detected.box_px0, true.box_px0, overlap, share)
 
 
 def _is_whole(counted: MitoticCount, size: SizePx | None) -> bool:

@@ -157,12 +157,12 @@ def kinds_of_false(
     ndarray of str, shape (f,)
         `ELSEWHERE` where it fell on no labelled cell.
     """
-    found = image.candidates.above(threshold)
-    found = found.take(image.sweep.at(threshold).truth_of == UNMATCHED)
-    kind = np.full(len(found), ELSEWHERE, dtype=object)
+    false = image.candidates.above(threshold)
+    false = false.take(image.sweep.at(threshold).truth_of == UNMATCHED)
+    kind = np.full(len(false), ELSEWHERE, dtype=object)
     for source in sources:
         rest = np.flatnonzero(kind == ELSEWHERE)
-        points, score = found.points_px0[rest], found.score[rest]
+        points, score = false.points_px0[rest], false.score[rest]
         fell_on = protocol.match(points, score, source.points_px0, mpp=image.mpp).truth_of
         kind[rest[fell_on >= 0]] = source.label[fell_on[fell_on >= 0]]
     return kind.astype(np.str_)

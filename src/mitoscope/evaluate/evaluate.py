@@ -72,20 +72,22 @@ def evaluate(
     """
     check_threshold(threshold)
     truth = truth.without_duplicates()
-    found = _by_stem(predictions, "the results")
+    detections = _by_stem(predictions, "the results")
     slides = {
         name: truth.by_name[full]
         for full, name in match_stems(truth.by_name, where=truth.source or "the ground truth").items()
     }
-    _check_names(found, slides)
+    _check_names(detections, slides)
     scales = {
-        name: scale_of(found[name], slide, mpp=mpp, override=mpp_override) if name in found else slide.mpp
+        name: scale_of(detections[name], slide, mpp=mpp, override=mpp_override)
+        if name in detections
+        else slide.mpp
         for name, slide in slides.items()
     }
     if protocol.radius_um is not None:
-        _check_scales({name: scales[name] for name in slides if name in found})
+        _check_scales({name: scales[name] for name in slides if name in detections})
     images: dict[str, JudgedImage] = {
-        name: judge_image(found.get(name), slides[name], protocol=protocol, mpp=scales[name])
+        name: judge_image(detections.get(name), slides[name], protocol=protocol, mpp=scales[name])
         for name in sorted(slides)
     }
     return Evaluation(
@@ -93,7 +95,7 @@ def evaluate(
         judged_images=images,
         truth=truth,
         chosen_threshold=threshold,
-        without_truth=tuple(sorted(found.keys() - slides.keys())),
+        without_truth=tuple(sorted(detections.keys() - slides.keys())),
         repeats=repeats,
         seed=seed,
     )

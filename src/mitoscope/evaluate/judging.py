@@ -152,11 +152,11 @@ class FileJudge:
         """
         path, table = Path(text), parse_reference(self.reference)[0]
         if path.is_file():
-            found = _strata_of(path, None)
+            stratifications = _strata_of(path, None)
         elif (column := text.strip().casefold()) in get_args(GroupBy):
-            found = (Stratification(column, group_of(self.truth, parse_group(column)), table),)
+            stratifications = (Stratification(column, group_of(self.truth, parse_group(column)), table),)
         elif table.suffix.casefold() == ".csv":
-            found = _strata_of(table, column)
+            stratifications = _strata_of(table, column)
         else:
             groups = ", ".join(get_args(GroupBy))
             raise ConfigError(
@@ -166,9 +166,9 @@ class FileJudge:
             )
         known = {stem(name) for name in self._all_sides.by_name}
         judged = [stem(name) for name in self.truth.by_name]
-        for stratification in found:
+        for stratification in stratifications:
             stratification.check(judged, known=known)
-        return found
+        return stratifications
 
     def read_kinds(self, path: Path) -> dict[str, TrueCells]:
         """Read a list of cells that are no figures and of what kind each is, by the stem of the image's name.
@@ -220,12 +220,12 @@ class FileJudge:
         """
         names = parse_reference(self.reference)[0]
         options = ReadOptions(mpp=self.mpp, boxes=self.boxes)
-        found = read_any_predictions(pred, mapping=self.mapping, options=options, names=names)
+        detections = read_any_predictions(pred, mapping=self.mapping, options=options, names=names)
         if self.side is None:
-            return found
+            return detections
         elsewhere = {stem(name) for name in self._all_sides.by_name.keys() - self.truth.by_name.keys()}
-        judged = {name: each for name, each in found.items() if name not in elsewhere}
-        if found and not judged:
+        judged = {name: each for name, each in detections.items() if name not in elsewhere}
+        if detections and not judged:
             raise TruthError(
                 f"no image is of the side {self.side!r} of the split",
                 where=pred,

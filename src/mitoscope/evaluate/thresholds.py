@@ -124,8 +124,8 @@ class Criterion:
         """
         if text in (F1, _UNBIASED, ROBUST):
             return cls(text)
-        if (found := _RECALL_AT.fullmatch(text)) and float(found[1]) > 0:
-            return cls(f"recall-at-{float(found[1]):g}-per-mm2", float(found[1]))
+        if (match := _RECALL_AT.fullmatch(text)) and float(match[1]) > 0:
+            return cls(f"recall-at-{float(match[1]):g}-per-mm2", float(match[1]))
         known = f"{F1}, {_UNBIASED}, {ROBUST}, recall-at-N-per-mm2 (N above 0)"
         raise ConfigError(f"no criterion {text!r}", where="--point", mend=f"one of: {known}")
 

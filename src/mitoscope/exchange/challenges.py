@@ -50,16 +50,16 @@ def _read(row_reader: RowReader, by_name: bool, path: Path, options: ReadOptions
     named = options.slide or stem
     if by_name and options.slide is not None and PurePosixPath(options.slide).name == path.stem:
         named = PurePosixPath(options.slide).with_name(stem).as_posix()  # both lists are of one image
-    found = FigureList(named, options)
+    figures = FigureList(named, options)
     rows = read_rows(path)
     for line, cells in rows:
-        with found.build.aside(cells, slide=named):
+        with figures.build.aside(cells, slide=named):
             where = f"{path}:{line}"
-            row_reader(found, numbers(cells, where), where, label)
-    if rows and len(found.build.quarantine) == len(rows):
-        first = found.build.quarantine[0]
+            row_reader(figures, numbers(cells, where), where, label)
+    if rows and len(figures.build.quarantine) == len(rows):
+        first = figures.build.quarantine[0]
         raise FormatError(f"{first.why}, not {','.join(rows[0][1])[:40]}", where=first.where)
-    return found.study()
+    return figures.study()
 
 
 def _write(row_writer: RowWriter, by_name: bool, study: Study, path: Path, options: WriteOptions) -> None:

@@ -140,25 +140,25 @@ def from_json(value: Any, where: str) -> Study:
     FormatError
         If they are not those of a study.
     """
-    found = a_mapping(value, where)
+    members = a_mapping(value, where)
     try:
         return Study(
-            slides=tuple(_slide(a_mapping(entry, where)) for entry in a_list(found["slides"], where)),
+            slides=tuple(_slide(a_mapping(entry, where)) for entry in a_list(members["slides"], where)),
             labels=LabelSet(
-                tuple(Label(name, colour, tuple(more)) for name, colour, more in found["labels"])
+                tuple(Label(name, colour, tuple(more)) for name, colour, more in members["labels"])
             ),
-            raters=tuple(Rater(name, RaterKind(kind), more) for name, kind, more in found["raters"]),
-            rounds=tuple(Round(name, RoundKind(kind)) for name, kind in found["rounds"]),
-            cells=Cells.of(**_columns(found["cells"])),
-            events=LabelEvents.of(**_columns(found["events"])),
+            raters=tuple(Rater(name, RaterKind(kind), more) for name, kind, more in members["raters"]),
+            rounds=tuple(Round(name, RoundKind(kind)) for name, kind in members["rounds"]),
+            cells=Cells.of(**_columns(members["cells"])),
+            events=LabelEvents.of(**_columns(members["events"])),
             regions=tuple(
                 Region(slide, np.array(vertices, dtype=np.float64), RegionKind(kind), name)
-                for slide, kind, name, vertices in found["regions"]
+                for slide, kind, name, vertices in members["regions"]
             ),
-            versions=tuple(_version(version) for version in found["versions"]),
+            versions=tuple(_version(version) for version in members["versions"]),
             quarantine=tuple(
                 QuarantineEntry(where, why, what, slide, is_earlier=True)
-                for where, why, what, slide in found["quarantine"]
+                for where, why, what, slide in members["quarantine"]
             ),
         )
     except MitoscopeError:

@@ -180,10 +180,10 @@ class Content:
     @cached_property
     def xml_root(self) -> str:
         """The name of the root of an XML file without its namespace, empty where it is something else."""
-        found = _XML_ROOT.match(self.text_head)
-        if found and found[1] == "!DOCTYPE":
+        match = _XML_ROOT.match(self.text_head)
+        if match and match[1] == "!DOCTYPE":
             raise FormatError(xml_text.HAS_DOCTYPE, where=self.path, mend=xml_text.AS_PLAIN_XML)
-        return found[1].rpartition(":")[2] if found else ""
+        return match[1].rpartition(":")[2] if match else ""
 
     @cached_property
     def text_head(self) -> str:

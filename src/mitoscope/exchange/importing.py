@@ -81,14 +81,14 @@ def read_incoming(
     classes = LabelMapping().with_classes(LabelSet(tuple(store.labels().values()))).classes
     mapping = LabelMapping.parse(labels, classes=classes, may_add=True)
     stated = read_study(path, known.name, replace(options, outlines=mapping.outlines))
-    found, label_names = apply_mapping(stated, mapping, path)
-    slides = tuple(replace(slide, mpp=slide.mpp or options.mpp) for slide in found.slides)
+    mapped, label_names = apply_mapping(stated, mapping, path)
+    slides = tuple(replace(slide, mpp=slide.mpp or options.mpp) for slide in mapped.slides)
     with store.reading() as connection:
         fitted = fit_study(
-            connection, replace(found, slides=slides), source=path.name, trust_scale=trust_scale
+            connection, replace(mapped, slides=slides), source=path.name, trust_scale=trust_scale
         )
     source = Source(path.name, known.name, _hash(path))
-    return Incoming(fitted, source, label_names, len(stated.cells) - len(found.cells))
+    return Incoming(fitted, source, label_names, len(stated.cells) - len(mapped.cells))
 
 
 def _hash(path: Path) -> str:

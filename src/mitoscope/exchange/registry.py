@@ -98,16 +98,18 @@ def detect_format(path: Path) -> Format:
     content = Content(path)
     if not content.head.strip():
         raise FormatError("empty", where=path, mend="name its format with --format")
-    found = [one for one in FORMATS.values() if one.recognises(content)]
-    if len(found) != 1:
+    formats = [one for one in FORMATS.values() if one.recognises(content)]
+    if len(formats) != 1:
         which = (
-            f"could be {' or '.join(one.name for one in found)}" if found else "in no format that is known"
+            f"could be {' or '.join(one.name for one in formats)}"
+            if formats
+            else "in no format that is known"
         )
-        if not found and path.suffix.casefold() in IMAGE_SUFFIXES:
+        if not formats and path.suffix.casefold() in IMAGE_SUFFIXES:
             mend = "search a slide with mitoscope detect and give its results"
             raise FormatError("an image, not annotations or results", where=path, mend=mend)
         raise FormatError(which, where=path, mend=f"name it with --format, one of {', '.join(FORMATS)}")
-    return found[0]
+    return formats[0]
 
 
 def _check_exists(path: Path) -> None:
@@ -116,11 +118,11 @@ def _check_exists(path: Path) -> None:
 
 
 def _common_format(folder: Path) -> Format:
-    found = {detect_format(path).name for path in _files(folder) if path.stat().st_size}
-    if len(found) != 1:
-        which = f"files of the formats {', '.join(sorted(found))}" if found else "no file with content"
+    names = {detect_format(path).name for path in _files(folder) if path.stat().st_size}
+    if len(names) != 1:
+        which = f"files of the formats {', '.join(sorted(names))}" if names else "no file with content"
         raise FormatError(which, where=folder, mend="name one with --format")
-    return FORMATS[found.pop()]
+    return FORMATS[names.pop()]
 
 
 def _files(folder: Path) -> list[Path]:

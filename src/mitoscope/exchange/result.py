@@ -330,7 +330,7 @@ def files_of_results(paths: Iterable[Path]) -> set[Path]:
     A file that has changed since is not among them: what somebody drew into it is nobody's result.
     """
     paths = list(paths)
-    found = {file for folder in {path.parent for path in paths} for file in files_of_cohort(folder)}
+    files = {file for folder in {path.parent for path in paths} for file in files_of_cohort(folder)}
     for manifest in paths:
         if manifest.suffix.lower() != MANIFEST or not manifest.with_suffix(TABLE).is_file():
             continue
@@ -338,12 +338,12 @@ def files_of_results(paths: Iterable[Path]) -> set[Path]:
             names = dict(read_manifest(manifest)["files"])
         except (FormatError, KeyError, TypeError, ValueError):
             continue
-        found.add(manifest.with_suffix(_LEDGER))
+        files.add(manifest.with_suffix(_LEDGER))
         for name, stated in names.items():
             path = manifest.with_name(str(name))
             if path.is_file() and isinstance(stated, dict) and stated.get("sha256") == sha256_file(path):
-                found.add(path)
-    return found
+                files.add(path)
+    return files
 
 
 def read_result(path: Path, *, with_tissue: bool = True) -> Result:
@@ -434,19 +434,19 @@ def read_study_of(path: Path, options: ReadOptions) -> Study:
         As for `read_result`.
     """
     manifest = path.with_suffix(MANIFEST)
-    found = read_result(manifest, with_tissue=False)
+    result = read_result(manifest, with_tissue=False)
     values = read_manifest(manifest)
     kind, _, digest = str(values["slide"].get("fingerprint", "")).partition(":")
-    searched = found.candidates.searched
+    searched = result.candidates.searched
     sha256 = digest if kind == "sha256" else None
     named = (values["detector"].get(key) for key in ("name", "version"))
     detector = options.rater or " ".join(str(part) for part in named if part)
     build = StudyBuilder(DEFAULT_LABELS)
-    slide = build.slide(SlideRecord(found.name, searched.size, searched.mpp, sha256))
+    slide = build.slide(SlideRecord(result.name, searched.size, searched.mpp, sha256))
     rater = build.rater(Rater(detector, RaterKind.MODEL))
-    build.searches.append(ModelSearch(found.name, detector, searched))
+    build.searches.append(ModelSearch(result.name, detector, searched))
     known = {label.name: label for label in (*FIELD_LABELS.labels, CANDIDATE)}
-    columns = (found.candidates.points_px0, found.candidates.score, found.candidates.stated_label)
+    columns = (result.candidates.points_px0, result.candidates.score, result.candidates.stated_label)
     for point, score, name in zip(*(column.tolist() for column in columns), strict=True):
         cell = build.cell(slide, point)
         build.event(cell, rater, build.label(known[name]), score=score)

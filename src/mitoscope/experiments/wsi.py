@@ -279,15 +279,15 @@ def _tabulate(of: WsiSet, title: str, result: Result) -> ResultTable:
     there = {*result["areas"], *(slide for of_slide in counts.values() for slide in of_slide)}
     slides = [*(slide for slide in known if slide in there), *sorted(there - set(known))]
     columns = [AREA, *(f"{label}, {name}" for label in _labels(counts) for name in counts)]
-    found = {(slide, AREA): area for slide, area in result["areas"].items()}
+    value_of = {(slide, AREA): area for slide, area in result["areas"].items()}
     for variant, of_slide in counts.items():
         for slide, cells in of_slide.items():
-            found |= {(slide, f"{label}, {variant}"): float(count) for label, count in cells.items()}
+            value_of |= {(slide, f"{label}, {variant}"): float(count) for label, count in cells.items()}
 
     def entry(row: str, column: str, of_slides: Sequence[str] | None = None) -> Entry:
-        value, figure = found.get((row, column)), printed.get(row, {}).get(column)
+        value, figure = value_of.get((row, column)), printed.get(row, {}).get(column)
         if of_slides is not None:
-            value = sum(found.get((slide, column), 0.0) for slide in of_slides) if of_slides else None
+            value = sum(value_of.get((slide, column), 0.0) for slide in of_slides) if of_slides else None
             each = [printed.get(slide, {}).get(column) for slide in of_slides]
             summed = None if None in each else sum(one for one in each if one is not None)
             figure = summed if figure is None else figure

@@ -197,10 +197,10 @@ def find_slides(named: Iterable[Path | str]) -> tuple[ListedSlide, ...]:
     RemoteError, UnreachableError
         If a folder elsewhere cannot be listed.
     """
-    found: list[ListedSlide] = []
+    listed: list[ListedSlide] = []
     for one in named:
         if is_address(str(one)):
-            found += _at_address(str(one))
+            listed += _at_address(str(one))
             continue
         path = Path(one)
         if path.is_dir() and path.suffix.casefold() not in IMAGE_SUFFIXES:
@@ -210,13 +210,13 @@ def find_slides(named: Iterable[Path | str]) -> tuple[ListedSlide, ...]:
             inner = [Path(one) for one in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
             what = "matches no slide"
         else:
-            found.append(ListedSlide(path))
+            listed.append(ListedSlide(path))
             continue
         slides = slides_among([one for one in inner if _is_file_or_was(one)], Path.exists)
         if not slides:
             raise ConfigError(what, where=path, mend=_MEND_NONE)
-        found += map(ListedSlide, slides)
-    return tuple(found)
+        listed += map(ListedSlide, slides)
+    return tuple(listed)
 
 
 def slides_among(files: Sequence[Place], is_there: Callable[[Place], bool]) -> list[Place]:

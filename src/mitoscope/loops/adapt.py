@@ -364,14 +364,14 @@ def _share_kept(judged: Evaluation) -> dict[str, float]:
 
 def _labelled(image: JudgedImage, manifest: Manifest) -> tuple[Floats, NDArray[np.bool_]]:
     """Return places to learn from, (n, 2) px0, and which of them are figures."""
-    matching, found = image.sweep.matching, image.candidates.points_px0
+    matching, detected = image.sweep.matching, image.candidates.points_px0
     mpp = image.mpp.mean if image.mpp is not None else manifest.mpp
     reach = manifest.nms_radius_um / mpp
-    kept = matching.judged & ~_near(found, image.cells.labelled(AMBIGUOUS.name), reach)
+    kept = matching.judged & ~_near(detected, image.cells.labelled(AMBIGUOUS.name), reach)
     missed = image.cells.figures_px0[matching.detection_of < 0]
     look_alikes = image.cells.look_alikes_px0
-    known = look_alikes[~_near(look_alikes, found, reach)]
-    points = np.concatenate([found[kept], missed, known])
+    known = look_alikes[~_near(look_alikes, detected, reach)]
+    points = np.concatenate([detected[kept], missed, known])
     figure = np.concatenate(
         [matching.truth_of[kept] >= 0, np.ones(len(missed), np.bool_), np.zeros(len(known), np.bool_)]
     )

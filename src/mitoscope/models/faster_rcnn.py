@@ -62,9 +62,9 @@ def weighted_losses(
         Agreement on the box that a proposal belongs to; 1 for background.
     """
     classes = (F.cross_entropy(logits, labels, reduction="none") * weight).mean()
-    found = torch.where(labels > 0)[0]
-    own = coded.reshape(len(coded), -1, 4)[found, labels[found]]
-    distance = F.smooth_l1_loss(own, wanted[found], beta=1 / 9, reduction="none").sum(1)
+    positive = torch.where(labels > 0)[0]
+    own = coded.reshape(len(coded), -1, 4)[positive, labels[positive]]
+    distance = F.smooth_l1_loss(own, wanted[positive], beta=1 / 9, reduction="none").sum(1)
     return classes, distance.sum() / labels.numel()
 
 

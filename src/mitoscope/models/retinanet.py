@@ -88,13 +88,13 @@ class RetinaNet(Family):
         if not len(boxes):
             return _focal(logits, target).sum()
         matched = self.matcher(box_iou(boxes, anchors))
-        found = matched >= 0
-        counts = found | (matched == Matcher.BELOW_LOW_THRESHOLD)
-        target[found, classes[matched[found]]] = 1
-        loss: Tensor = _focal(logits[counts], target[counts]).sum() / found.sum().clamp_min(1)
-        if bool(found.any()):
-            wanted = self.coder.encode_single(boxes[matched[found]], anchors[found])
-            loss = loss + F.smooth_l1_loss(coded[found], wanted)
+        positive = matched >= 0
+        counts = positive | (matched == Matcher.BELOW_LOW_THRESHOLD)
+        target[positive, classes[matched[positive]]] = 1
+        loss: Tensor = _focal(logits[counts], target[counts]).sum() / positive.sum().clamp_min(1)
+        if bool(positive.any()):
+            wanted = self.coder.encode_single(boxes[matched[positive]], anchors[positive])
+            loss = loss + F.smooth_l1_loss(coded[positive], wanted)
         return loss
 
     def stages(self) -> list[list[nn.Parameter]]:

@@ -71,17 +71,17 @@ class ObjectStore:
                             where=self.location.shown,
                             mend="copy both there",
                         )
-                    found = {self.location.name: own} | {
+                    info_of = {self.location.name: own} | {
                         f"{folder}/{name}": info for name, info in beside.items()
                     }
                 case ".dcm":
                     beside = self._below(self.location.folder, recursive=False)
-                    found = {name: info for name, info in beside.items() if name.lower().endswith(".dcm")}
+                    info_of = {name: info for name, info in beside.items() if name.lower().endswith(".dcm")}
                 case _:
-                    found = {self.location.name: own}
+                    info_of = {self.location.name: own}
         return tuple(
             Member(name, self.location.beside(name), int(info["size"]), version_of_values(info))
-            for name, info in sorted(found.items())
+            for name, info in sorted(info_of.items())
         )
 
     def member(self) -> Member:

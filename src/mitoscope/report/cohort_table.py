@@ -224,12 +224,12 @@ def collect_rows(out_dir: Path, slides: Sequence[ListedSlide] = ()) -> list[Coho
     FormatError
         If there is no result, or one cannot be read.
     """
-    found, broken = _find_results(out_dir), _find_results(out_dir, find_broken_manifests)
-    if not found and not broken:
+    manifests, broken = _find_results(out_dir), _find_results(out_dir, find_broken_manifests)
+    if not manifests and not broken:
         raise FormatError("no results in this folder", where=out_dir, mend="give the --out folder of detect")
     if not slides:
         before = _read_before(out_dir)
-        rows_there = {place: _row_there(place[0], path, before) for place, path in found.items()}
+        rows_there = {place: _row_there(place[0], path, before) for place, path in manifests.items()}
         rows_there |= {
             place: cohort_row(SlideDone(ListedSlide(Path(place[1]), below=place[0]), None, _broken(path)))
             for place, path in broken.items()
@@ -238,7 +238,7 @@ def collect_rows(out_dir: Path, slides: Sequence[ListedSlide] = ()) -> list[Coho
     none = "not searched, or it failed: there is no result"
     rows = []
     for slide in place_results(slides):
-        path = found.get((slide.below, result_stem(slide.path)))
+        path = manifests.get((slide.below, result_stem(slide.path)))
         lost = broken.get((slide.below, result_stem(slide.path)))
         error = None if path else _broken(lost) if lost else FormatError(none, where=slide.shown)
         rows.append(cohort_row(SlideDone(slide, path, error), beside=out_dir))
@@ -262,17 +262,17 @@ def rows_of_run(through: Sequence[SlideDone], out_dir: Path, *, beside: Path | N
     beside : Path, optional
         As for `cohort_row`.
     """
-    found = _find_results(out_dir)
-    before = _read_before(out_dir) if found else {}
+    manifests = _find_results(out_dir)
+    before = _read_before(out_dir) if manifests else {}
     rows = []
     for done in through:
-        path = found.pop((done.slide.below, result_stem(done.slide.path)), None)
+        path = manifests.pop((done.slide.below, result_stem(done.slide.path)), None)
         earlier = path if done.manifest is None and path and _is_of(path, done.slide) else None
         row = cohort_row(replace(done, manifest=earlier or done.manifest), beside=beside)
         if earlier is not None:
             row = _with(row, error=f"{done.error}; the numbers are of an earlier run")
         rows.append(row)
-    for (below, stem), path in found.items():
+    for (below, stem), path in manifests.items():
         try:
             rows.append(_row_there(below, path, before))
         except FormatError as error:

@@ -126,7 +126,7 @@ class FreePlaces:
         Of equally near ones the row nearest to the point counts, then the upper row, then the left place.
         The grid must have a free place.
         """
-        best, found = math.inf, (-1, -1)
+        best, nearest = math.inf, (-1, -1)
         above = min(max(math.floor(row), 0), self._rows - 1)
         below = above + 1
         while above >= 0 or below < self._rows:
@@ -140,9 +140,9 @@ class FreePlaces:
             for place in self._beside(candidate, column):
                 distance = vertical + (place - column) ** 2
                 if distance < best:
-                    best, found = distance, (place, candidate)
-        self._take(*found)
-        return found
+                    best, nearest = distance, (place, candidate)
+        self._take(*nearest)
+        return nearest
 
     def _beside(self, row: int, column: float) -> list[int]:
         """Return the free places of a row next to a column, at most one on each side."""

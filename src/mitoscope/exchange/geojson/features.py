@@ -50,13 +50,15 @@ class Feature:
     @cached_property
     def class_name(self) -> str:
         """Its class: the name, or the parts of a derived one joined by a colon."""
-        found = self.properties.get("classification")
-        if isinstance(found, dict):
-            names = found.get("names")
-            found = ": ".join(map(str, names)) if isinstance(names, list) else found.get("name")
-        if found is not None and not isinstance(found, str):
+        classification = self.properties.get("classification")
+        if isinstance(classification, dict):
+            names = classification.get("names")
+            classification = (
+                ": ".join(map(str, names)) if isinstance(names, list) else classification.get("name")
+            )
+        if classification is not None and not isinstance(classification, str):
             raise FormatError("a name expected", where=f"{self.where}.properties.classification")
-        return (found or "").strip()
+        return (classification or "").strip()
 
     @property
     def name(self) -> str:
@@ -92,10 +94,10 @@ class Feature:
     @property
     def colour(self) -> str | None:
         """``#rrggbb`` of its class: a list of three, or the integer that QuPath 0.3 writes."""
-        found = self.properties.get("classification")
-        if not isinstance(found, dict):
+        classification = self.properties.get("classification")
+        if not isinstance(classification, dict):
             return None
-        colour = found.get("color", found.get("colorRGB"))
+        colour = classification.get("color", classification.get("colorRGB"))
         if isinstance(colour, int) and not isinstance(colour, bool):
             return f"#{colour & 0xFFFFFF:06x}"
         rgb = colour if isinstance(colour, list) else []

@@ -247,18 +247,20 @@ def _extent(feature: Feature) -> Ring:
 
 
 def _attributes(feature: Feature) -> dict[str, Any]:
-    found = {f"geojson.{key}": value for key, value in feature.properties.items() if key not in _PROPERTIES}
+    attributes = {
+        f"geojson.{key}": value for key, value in feature.properties.items() if key not in _PROPERTIES
+    }
     others = {
         key: measurement
         for key, measurement in feature.measurements.items()
         if key.casefold() not in SCORE_NAMES
     }
     if others:
-        found["geojson.measurements"] = {
+        attributes["geojson.measurements"] = {
             key: None if math.isnan(other) else other for key, other in others.items()
         }
     if "nucleusGeometry" in feature.value:
-        found["geojson.nucleusGeometry"] = feature.value["nucleusGeometry"]
+        attributes["geojson.nucleusGeometry"] = feature.value["nucleusGeometry"]
     if feature.object_type != "annotation":
-        found["geojson.objectType"] = feature.object_type
-    return found
+        attributes["geojson.objectType"] = feature.object_type
+    return attributes

@@ -386,8 +386,8 @@ def find_slides(folder: Path, slides: Iterable[SlideTruth], *, images: str = "")
         if path.suffix.casefold() in IMAGE_SUFFIXES and path.is_file():
             by_stem[stem(path.name)].append(path)
     names = [slide.name for slide in slides]
-    found = {name: _alike(name, by_stem[stem(name)]) for name in names}
-    missing = [name for name in names if not found[name]]
+    files_of = {name: _alike(name, by_stem[stem(name)]) for name in names}
+    missing = [name for name in names if not files_of[name]]
     if missing:
         more = f", and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
         raise TrainingDataError(
@@ -395,9 +395,9 @@ def find_slides(folder: Path, slides: Iterable[SlideTruth], *, images: str = "")
             where=folder,
             mend="get them (mitoscope data check says what a data set lacks), or give another --data",
         )
-    twice = [name for name in names if len(found[name]) > 1]
+    twice = [name for name in names if len(files_of[name]) > 1]
     if twice:
-        both = " and ".join(str(path.relative_to(folder)) for path in found[twice[0]][:2])
+        both = " and ".join(str(path.relative_to(folder)) for path in files_of[twice[0]][:2])
         raise TrainingDataError(
             f"{len(twice)} slides have several files of their name, the first: {both}",
             where=folder,
@@ -405,13 +405,13 @@ def find_slides(folder: Path, slides: Iterable[SlideTruth], *, images: str = "")
         )
     known: dict[Path, str] = {}
     for name in names:
-        if (other := known.setdefault(found[name][0], name)) != name:
+        if (other := known.setdefault(files_of[name][0], name)) != name:
             raise TrainingDataError(
                 f"the labels have two slides of one name, {other} and {name}",
-                where=found[name][0],
+                where=files_of[name][0],
                 mend="keep the labels of one of them, or rename it and its file",
             )
-    return {name: found[name][0] for name in names}
+    return {name: files_of[name][0] for name in names}
 
 
 def _tests(declared: SetDeclaration, truth: GroundTruth) -> frozenset[str]:
