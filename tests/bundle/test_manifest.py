@@ -17,7 +17,7 @@ POINT = {"name": "f1", "protocol": "tupac", "threshold": 0.5, "chosen_on": "spot
         ({"labels": ("mitotic figure", "mitotic figure")}, "labels must be distinct"),
         ({"mpp_min": 0.3}, "mpp must lie in"),
         ({"window_px": 65}, "multiple of stride_px"),
-        ({"halo_px": 32}, "nothing between the halos"),
+        ({"halo_px": 32}, "nothing remains between the halos"),
         ({"default_point": "robust"}, "default_point must be one of them"),
         ({"points": (POINT, POINT)}, "distinct names"),
         ({"points": ({**POINT, "threshold": 0.1},)}, "below score_floor"),

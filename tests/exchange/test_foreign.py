@@ -84,7 +84,7 @@ def test_yolo_writes_an_empty_text_where_it_finds_nothing(tmp_path: Path) -> Non
         ('{"cells": [{"centroid": [1, NaN]}]}', "cells[0]: a finite number expected, got nan"),
         ('{"labels": [1], "scores": [], "bboxes": [[1, 2, 3, 4]]}', "1 boxes, 0 scores, 1 labels"),
         ('{"nuc": {"7": {"centroid": [1, 2]', "is the file complete?"),
-        ('{"weights": [1, 2]}', "JSON of no program"),
+        ('{"weights": [1, 2]}', "JSON is of no known program"),
         ("a,b\n1,2\n", "--column x=NAME --column y=NAME; there are a, b"),
         ("x,y\n1,two\n", "line 2, column y: a number expected, got 'two'"),
         ("x,y\n1\n", "line 2: 2 cells expected, got 1"),

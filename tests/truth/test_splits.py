@@ -115,7 +115,7 @@ def test_control_a_check_by_name_sees_no_leak() -> None:
 
 
 def test_sides_have_names() -> None:
-    with pytest.raises(TrainingDataError, match="no side 'tets'"):
+    with pytest.raises(TrainingDataError, match="'tets' is not a side"):
         SlideSplit({"a": "tets"})  # type: ignore[dict-item]
     with pytest.raises(TrainingDataError, match="a: no published split"):
         published_split([SlideRecord("a")])
