@@ -142,6 +142,18 @@ def test_spreadsheets_separate_by_other_marks_and_write_decimal_commas(tmp_path:
     assert [slide.cells.figures_px0.tolist() for slide in truth] == [[[1.5, 2.5]]]
 
 
+def test_a_thousand_or_decimals_are_told_apart_by_nobody_beside_decimal_commas(tmp_path: Path) -> None:
+    """Such a cell is set aside and named; where all numbers have decimal points it is one of them."""
+    places = ("10,5;2.5", "1.234;20,5", "0.234;2.234,5", "0.234;3")
+    rows = "".join(["image;x;y;label\n", *(f"a;{place};mitosis\n" for place in places)])
+    study = read(tmp_path, rows)
+    assert [box[0] for box in study.cells.bounds_px0.tolist()] == [10.5, 0.234]
+    assert [entry.where.rpartition(":")[2] for entry in study.quarantine] == ["3", "4"]
+    assert "1.234, a thousand or decimals?" in str(study.quarantine[0])
+    points_alone = read(tmp_path, rows.replace(",5", ""))
+    assert points_alone.cells.bounds_px0[1, 0] == 1.234
+
+
 VOICES = "image,x,y,label,rater\na,50,100,look-alike,A\na,50.0,100,mitosis,B\na,50,100,mitosis,C\n"
 
 

@@ -16,6 +16,8 @@ from mitoscope.exchange.json_text import read_text, text_of
 _ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n")
 _INERT_MARK = "'"
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
+_DECIMAL_COMMAS = re.compile(rf'(?:^|[;\t"]) *{DECIMAL_COMMA.pattern} *(?:$|[;\t"\r])', re.MULTILINE)
+_POINTED_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+")
 
 _STATED = re.compile(r'"?sep=([,;\t])"?\s*[\r\n]', re.IGNORECASE)
 """A first line with which spreadsheets say what separates the columns below."""
@@ -36,7 +38,8 @@ def read_rows(path: Path) -> list[tuple[int, list[str]]]:
     """Read the rows of a CSV file with their line numbers; empty lines are left out.
 
     Columns are separated by commas, by semicolons or by tabs, as the first line says. Where it is not commas,
-    numbers may have a decimal comma, as spreadsheets write them in much of Europe: ``153,5`` is 153.5.
+    numbers may have a decimal comma, as spreadsheets write them in much of Europe: ``153,5`` is 153.5. Beside
+    such numbers ``1.234`` may mean 1234 as well, so it is none.
 
     Raises
     ------
@@ -71,12 +74,13 @@ def _rows_of(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
     delimiter = stated.group(1) if stated else delimiter_of(text)
     # newline="" keeps line ends inside quotes as they are.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    has_commas = delimiter != "," and _DECIMAL_COMMAS.search(text) is not None
     try:
         for row in reader:
             if stated and reader.line_num == 1:
                 continue
             if any(map(str.strip, row)):
-                yield reader.line_num, row if delimiter == "," else list(map(_with_decimal_point, row))
+                yield reader.line_num, list(map(_with_decimal_point, row)) if has_commas else row
     except csv.Error as error:
         raise FormatError(f"not CSV ({error})", where=f"{path}:{reader.line_num}") from None
 
@@ -92,7 +96,9 @@ def delimiter_of(text: str) -> str:
 
 
 def _with_decimal_point(cell: str) -> str:
-    return cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell.strip()) else cell
+    if DECIMAL_COMMA.fullmatch(cell.strip()):
+        return cell.replace(",", ".")
+    return f"{cell}, a thousand or decimals?" if _POINTED_THOUSANDS.fullmatch(cell.strip()) else cell
 
 
 def dump_rows(rows: Iterable[Sequence[object]]) -> bytes:
