@@ -61,7 +61,7 @@ NOTES = (
     "- Ultralytics' YOLO v10 and 26 have two heads; by default the one without suppression is not exported. "
     "With `nms=False` it is.",
     "- `half=True`: the program computes in float32 here, its export in float16. Measure before use.",
-    "- Of `rtdetr-l` a few queries are alone; why was not looked for.",
+    "- Of `rtdetr-l` a few queries are alone, of KongNet one peak; why was not looked for.",
     "- YOLOv5 with objectness and MMDetection were held against their published rules alone "
     "(`tests/bundle/importing/test_boxes.py`).",
     "- Detectors of torchvision and classifiers of timm: also `tests/models/test_foreign.py`.",
