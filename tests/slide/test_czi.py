@@ -14,13 +14,12 @@ import imagecodecs
 import numpy as np
 import openslide
 import pytest
-from pylibCZIrw import czi
 
 from mitoscope.errors import ScaleError, SlideFormatError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide import open_slide
 
-from .czi_file import Entry, Tile, write_czi
+from .czi_file import Entry, Tile, czi, write_czi
 from .jpeg_tiff import tissue_like
 
 SIDE = 128
