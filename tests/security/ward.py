@@ -38,16 +38,20 @@ class Trials:
         self._store, self._connection = store, store._connection
         self._inside = 0
         store.snapshot = lambda: nullcontext(store)  # type: ignore[method-assign,assignment,return-value]
-        store.reading, store.writing = self._nested(store.reading), self._nested(store.writing)  # type: ignore[method-assign]
+        store.reading = self._nested(store.reading, writes=False)  # type: ignore[method-assign]
+        store.writing = self._nested(store.writing, writes=True)  # type: ignore[method-assign]
 
-    def _nested(self, whole: Any) -> Any:
+    def _nested(self, whole: Any, *, writes: bool) -> Any:
         @contextmanager
         def part() -> Iterator[Any]:
-            if not self._inside:
+            # A copy of the study, of which a version is frozen, is made before anything is written.
+            if not self._inside or not (writes or self._connection.in_transaction):
                 with whole() as connection:
                     yield connection
                 return
             with self._store._turn:
+                if not self._connection.in_transaction:
+                    self._connection.execute("BEGIN IMMEDIATE")
                 self._inside += 1
                 name = f"part_{self._inside}"
                 self._connection.execute(f"SAVEPOINT {name}")
@@ -65,13 +69,13 @@ class Trials:
     @contextmanager
     def trial(self) -> Iterator[None]:
         """Take back what the requests of the block write."""
-        self._connection.execute("BEGIN IMMEDIATE")
         self._inside = 1
         try:
             yield
         finally:
             self._inside = 0
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def state(self) -> str:
         """Return a fingerprint of all that the study holds now."""
