@@ -17,6 +17,8 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "mitoscope")
 
 PROJECT = Path(__file__).resolve().parents[1]
+LONG = ("experiments", "train", "e2e", "browser", "loops", "curation", "infer", "test_notebooks.py")
+"""Files and folders of long tests: begun first, none of them is left to one process at the end."""
 DATA = Path(os.environ.get("MITOSCOPE_DATA", PROJECT.parent / "shared" / "data")).resolve()
 
 
@@ -27,7 +29,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what this machine cannot run, and say why."""
+    """Begin with what takes long; leave out what this machine cannot run, and say why."""
+    items.sort(key=lambda item: item.path.relative_to(PROJECT / "tests").parts[0] not in LONG)
     no_data = pytest.mark.skip(reason=f"no real data at {DATA}; set MITOSCOPE_DATA")
     no_papers = pytest.mark.skip(reason=f"no text of the papers beside {DATA}")
     no_torch = pytest.mark.skip(reason="torch is not installed; uv sync --extra train")

@@ -28,7 +28,7 @@ def test_ten_thousand_slides_are_searched_and_paged(clinic: Clinic) -> None:
         rows[8999].update(tags=["pilot"], labelled=3, cells=12, count=17)
         route.fulfill(body=json.dumps({"slides": rows}), content_type="application/json")
 
-    clinic.foresee("404")
+    clinic.foresee("404", "failed to load")  # slides that are none have no tiles
     page = clinic.page(clinic.lead)
     page.route("**/api/me", multiply)
     page.route("**/api/slides", list_)

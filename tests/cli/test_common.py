@@ -111,7 +111,7 @@ def test_a_log_is_added_to_and_nothing_else_is(call: Call) -> None:
 
 def test_quiet_is_without_progress_for_one_command(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("count", "cells.csv", "--mpp", "0.25", "-q")[0] == 0
-    for wanted in ("", "job: 1.0 of 1.0 mm²\n"):
+    for wanted in ("", "job: 1 of 1 mm²\n"):
         with progress("job", unit="mm²") as report:
             report(1.0, 1.0)
         assert capsys.readouterr().err == wanted

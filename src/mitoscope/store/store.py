@@ -455,7 +455,7 @@ class Store:
         more = {"split": split, "licences": licences, "note": note}
         while True:
             self.finish_imports()
-            with self._snapshots.reading() as copy:
+            with translated(self.path), self._snapshots.reading() as copy:
                 if not copy.is_ahead:  # its cells would have other numbers
                     return draft_version(copy, variant, query or Query(), **more)
 

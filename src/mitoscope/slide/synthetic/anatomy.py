@@ -133,7 +133,8 @@ def _blob(
         return inside
     rng = generator(config.seed, 22, salt)
     low, high = np.quantile(tissue.values[inside], depth)
-    places = np.argwhere(inside & (tissue.values >= low) & (tissue.values <= high))
+    between = inside & (tissue.values >= low) & (tissue.values <= high)
+    places = np.argwhere(between if between.any() else inside)  # two points have none between their quantiles
     row, column = places[int(rng.integers(len(places)))]
     x, y = _grid(config)
     centre_x, centre_y = (column + 0.5) * tissue.step_px0, (row + 0.5) * tissue.step_px0
