@@ -166,6 +166,10 @@ class BoxPx:
         right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
         return BoxPx(x, y, right - x, bottom - y) if right > x and bottom > y else None
 
+    def slices_of(self, part: BoxPx) -> tuple[slice, slice]:
+        """Return the rows and columns that a part takes in an array of the pixels of this box."""
+        return slice(part.y - self.y, part.bottom - self.y), slice(part.x - self.x, part.right - self.x)
+
     def padded(self, margin: int) -> BoxPx:
         """Return the box grown by a margin on all four sides."""
         return BoxPx(self.x - margin, self.y - margin, self.width + 2 * margin, self.height + 2 * margin)

@@ -147,8 +147,8 @@ class CziReader(Slide):
             part = BoxPx(place.x, place.y, width, height).intersection(box)
             if part is None:
                 continue
-            pixels = as_pixels(colours[_within(place, part)])
-            here = _within(box, part)
+            pixels = as_pixels(colours[place.slices_of(part)])
+            here = box.slices_of(part)
             seen = slice(None) if pixels.valid.all() else pixels.valid
             whole.rgb[here][seen] = pixels.rgb[seen]
             whole.valid[here][seen] = True
@@ -403,8 +403,3 @@ def _mask(attachment: bytes, size: SizePx) -> NDArray[np.uint8] | None:
                 rows = np.unpackbits(np.frombuffer(bits, np.uint8).reshape(height, stride), axis=1)
                 return rows[:, :width] * np.uint8(WHITE)
     return None
-
-
-def _within(box: BoxPx, part: BoxPx) -> tuple[slice, slice]:
-    """Return the rows and columns that a part takes in the array of a box."""
-    return slice(part.y - box.y, part.bottom - box.y), slice(part.x - box.x, part.right - box.x)

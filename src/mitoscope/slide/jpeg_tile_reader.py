@@ -196,14 +196,14 @@ class JpegTileReader(Slide):
             part = place.intersection(box)
             assert part is not None  # it touches
             pixels = self._read_part(file, _StoredTile(level, index, reduction), place=place, part=part)
-            here = _within(box, part)
+            here = box.slices_of(part)
             rgb[here], valid[here] = pixels.rgb, pixels.valid
             damaged.extend(pixels.damaged)
         return Pixels(rgb, valid, tuple(damaged))
 
     def _read_part(self, file: PositionalFile, tile: _StoredTile, *, place: BoxPx, part: BoxPx) -> Pixels:
         """Read a part of a tile; the colours are good until this thread reads the next one."""
-        here = _within(place, part)
+        here = place.slices_of(part)
         if tile.reduction == 1 or self._tables[tile.level].holds(tile.index):
             whole = self._takes_all(part, place, tile)
             rgb = self._passing(file, tile) if whole else self._kept(file, tile)
@@ -301,8 +301,3 @@ class JpegTileReader(Slide):
         self._file = None
         self._reference.close()
         self._cache.forget(self._number)
-
-
-def _within(box: BoxPx, part: BoxPx) -> tuple[slice, slice]:
-    """Return the rows and columns that a part takes in the array of a box."""
-    return slice(part.y - box.y, part.bottom - box.y), slice(part.x - box.x, part.right - box.x)

@@ -202,10 +202,8 @@ class OpenSlideReader(Slide):
         damaged: list[BoxPx] = []
         for tile, part in _tiles_touching(box, self.info.levels[level]):
             pixels = read(tile, part)
-            rows = slice(part.y - box.y, part.bottom - box.y)
-            columns = slice(part.x - box.x, part.right - box.x)
-            whole.rgb[rows, columns] = pixels.rgb
-            whole.valid[rows, columns] = pixels.valid
+            here = box.slices_of(part)
+            whole.rgb[here], whole.valid[here] = pixels.rgb, pixels.valid
             damaged.extend(pixels.damaged)
         return Pixels(whole.rgb, whole.valid, tuple(damaged))
 

@@ -93,10 +93,8 @@ def read_sampled(slide: Slide, box: BoxPx, *, sampling: Sampling) -> Pixels:
         for x in range(inside.x, inside.right, across):
             part = BoxPx(x, y, min(across, inside.right - x), min(down, inside.bottom - y))
             pixels = _resample(slide, part, sampling)
-            rows = slice(part.y - box.y, part.bottom - box.y)
-            columns = slice(part.x - box.x, part.right - box.x)
-            whole.rgb[rows, columns] = pixels.rgb
-            whole.valid[rows, columns] = pixels.valid
+            here = box.slices_of(part)
+            whole.rgb[here], whole.valid[here] = pixels.rgb, pixels.valid
             damaged.extend(pixels.damaged)
     return Pixels(whole.rgb, whole.valid, tuple(damaged))
 

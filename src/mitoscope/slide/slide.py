@@ -111,10 +111,8 @@ class Slide(ABC):
         if inside == box:
             return pixels
         whole = Pixels.nothing(box.width, box.height)
-        rows = slice(inside.y - box.y, inside.bottom - box.y)
-        columns = slice(inside.x - box.x, inside.right - box.x)
-        whole.rgb[rows, columns] = pixels.rgb
-        whole.valid[rows, columns] = pixels.valid
+        here = box.slices_of(inside)
+        whole.rgb[here], whole.valid[here] = pixels.rgb, pixels.valid
         return Pixels(whole.rgb, whole.valid, pixels.damaged)
 
     @abstractmethod

@@ -401,9 +401,8 @@ class TiffReader(Slide):
             if colours is None:
                 damaged.append(part)
                 continue
-            rows, columns = _within(place, part)
-            pixels = as_pixels(colours[rows, columns])
-            here = _within(box, part)
+            pixels = as_pixels(colours[place.slices_of(part)])
+            here = box.slices_of(part)
             whole.rgb[here], whole.valid[here] = pixels.rgb, pixels.valid
         return Pixels(whole.rgb, whole.valid, tuple(damaged))
 
@@ -441,11 +440,6 @@ class TiffReader(Slide):
         """Let go of the tiles; the file is given back with the reader."""
         self._closed = True
         self._cache.forget(self._number)
-
-
-def _within(box: BoxPx, part: BoxPx) -> tuple[slice, slice]:
-    """Return the rows and columns that a part takes in the array of a box."""
-    return slice(part.y - box.y, part.bottom - box.y), slice(part.x - box.x, part.right - box.x)
 
 
 def _apart(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
